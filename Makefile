@@ -1,0 +1,64 @@
+# One list of targets for people and for CI. `make help` prints it.
+
+PYTHON ?= python3
+VENV ?= .venv
+ORACLES ?= .oracles
+BIN := $(abspath $(VENV))/bin
+
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+ORACLE_VERSIONS := 0.3.0 0.4.0
+ORACLE_STAMPS := $(ORACLE_VERSIONS:%=$(ORACLES)/%/.installed)
+
+# import-linter (like mypy) sees the three folders as the package s3duct through this tree of links.
+LINKS := .typing
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types contracts pytest format oracles clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUN) ## pipe a directory through s3duct and back, and compare (DIR=... chooses it)
+	@PATH="$(BIN):$$PATH" bash examples/roundtrip.sh $(DIR)
+
+test: lint types contracts pytest ## everything that CI runs
+
+lint: $(DEV) ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV) ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(DEV) ## the arrows of the architecture
+	PYTHONPATH=$(LINKS) $(BIN)/lint-imports --no-logo
+
+pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest)
+	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/pytest $(PYTEST_ARGS)
+
+format: $(DEV) ## rewrite what lint would complain about, where a tool can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+oracles: $(ORACLE_STAMPS) ## the released s3duct versions that the interop tests talk to
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "s3duct needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose another with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml setup.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV): pyproject.toml setup.py | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(RUN) $@
+
+$(ORACLES)/%/.installed:
+	$(PYTHON) -m venv $(ORACLES)/$*
+	$(ORACLES)/$*/bin/python -m pip install --quiet --disable-pip-version-check s3duct==$*
+	@touch $@

@@ -1,0 +1,1 @@
+"""One vendor each: every vendor error is translated, nothing is decided here."""

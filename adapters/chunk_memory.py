@@ -1,0 +1,113 @@
+"""Adapter of `ports.chunk_memory` over mmap: anonymous memory, or files that have no name.
+
+A scratch file is unlinked before it is written (O_TMPFILE where there is one), so it vanishes with the process, however
+that ends, and nobody else can open it. Its space is allocated at once: a full disk is an error here, not a SIGBUS later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import tempfile
+from pathlib import Path
+
+from s3duct.domain.errors import LocalResourceError
+from s3duct.domain.ports.chunk_memory import ChunkMemory, Placement, Region
+
+
+class MmapChunkMemory(ChunkMemory):
+    """Regions over mmap. Released memory regions are kept and handed out again: fresh pages cost more than AES."""
+
+    def __init__(self, scratch_dir: Path) -> None:
+        """Remember where scratch files go; the folder is made when first needed, for this user only."""
+        self._scratch_dir = scratch_dir
+        self._spare: dict[int, list[mmap.mmap]] = {}
+
+    def allocate(self, size_bytes: int, placement: Placement) -> Region:
+        """Return a region. Raises `LocalResourceError`."""
+        if placement is Placement.SCRATCH:
+            return _MmapRegion(self._map_scratch(size_bytes), placement, None)
+        spare = self._spare.setdefault(size_bytes, [])
+        return _MmapRegion(spare.pop() if spare else _map_memory(size_bytes), placement, spare)
+
+    def _map_scratch(self, size_bytes: int) -> mmap.mmap:
+        try:
+            self._scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = _open_unnamed(self._scratch_dir)
+            try:
+                _reserve(descriptor, size_bytes)
+                return mmap.mmap(descriptor, size_bytes)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise LocalResourceError(
+                f"cannot make a scratch file of {size_bytes} bytes in {str(self._scratch_dir)!r}: {error.strerror or error}",
+                hint="free some space, choose another --scratch-dir, or lower --chunk-size",
+            ) from error
+
+
+class _MmapRegion(Region):
+    def __init__(self, mapping: mmap.mmap, placement: Placement, spare: list[mmap.mmap] | None) -> None:
+        self._mapping: mmap.mmap | None = mapping
+        self._placement = placement
+        self._spare = spare
+        self._view = memoryview(mapping)
+
+    @property
+    def placement(self) -> Placement:
+        return self._placement
+
+    @property
+    def view(self) -> memoryview:
+        return self._view
+
+    def evict(self, start: int, stop: int) -> None:
+        if (
+            self._placement is Placement.SCRATCH
+            and self._mapping is not None
+            and hasattr(mmap, "MADV_DONTNEED")
+        ):
+            first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+            last = stop // mmap.PAGESIZE * mmap.PAGESIZE
+            if last > first:
+                # A shared file mapping keeps its bytes in the page cache: only our claim on them goes.
+                self._mapping.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+    def release(self) -> None:
+        mapping, self._mapping = self._mapping, None
+        if mapping is None:
+            return
+        # A view that is still in use elsewhere keeps its mapping alive; then it is neither reused nor unmapped here.
+        with contextlib.suppress(BufferError):
+            self._view.release()
+            if self._spare is None:
+                mapping.close()
+            else:
+                self._spare.append(mapping)
+
+
+def _map_memory(size_bytes: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(-1, size_bytes)
+    except (OSError, ValueError, OverflowError) as error:
+        raise LocalResourceError(
+            f"cannot allocate {size_bytes} bytes of memory", hint="lower --chunk-size or --memory-limit"
+        ) from error
+
+
+def _open_unnamed(folder: Path) -> int:
+    if hasattr(os, "O_TMPFILE"):
+        # Not every file system has it (NFS, some overlays): then the portable way below.
+        with contextlib.suppress(OSError):
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor, path = tempfile.mkstemp(prefix="s3duct-", dir=folder)
+    Path(path).unlink()
+    return descriptor
+
+
+def _reserve(descriptor: int, size_bytes: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    else:
+        os.ftruncate(descriptor, size_bytes)

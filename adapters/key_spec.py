@@ -1,0 +1,73 @@
+"""Reads the AES key that `--key` names: `hex:…`, `file:…`, `env:…`. Key material never appears in an error."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from s3duct.domain.errors import KeySpecError
+
+KEY_BYTES = 32
+_HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_FORMS = "use hex: and 64 hex digits, file: and a path, or env: and a variable name"
+# A key file holds 32 bytes or 64 hex digits and an end of line; whatever is longer is another kind of file.
+_LONGEST_FILE = 66
+
+
+def read_key(spec: str, *, environment: Mapping[str, str] | None = None) -> bytes:
+    """Return the 32-byte key that `spec` names.
+
+    Args:
+        spec: `hex:` and 64 hex digits; `file:` and the path of a file with 32 raw bytes or 64 hex digits; `env:` and
+            the name of a variable that holds 64 hex digits.
+        environment: where `env:` looks; the process environment if None.
+
+    Raises:
+        KeySpecError: anything else. A retry cannot help.
+    """
+    form, colon, rest = spec.partition(":")
+    if form == "hex" and colon:
+        return _from_hex(rest, what="the key given as hex:")
+    if form == "file" and colon:
+        return _from_file(Path(rest).expanduser())
+    if form == "env" and colon:
+        return _from_environment(rest, os.environ if environment is None else environment)
+    raise KeySpecError("the key is not in a known form", hint=_FORMS)
+
+
+def _from_hex(text: str, *, what: str) -> bytes:
+    if not _HEX_KEY.fullmatch(text):
+        raise KeySpecError(f"{what} is not 64 hex digits (it has {len(text)} characters)", hint=_FORMS)
+    return bytes.fromhex(text)
+
+
+def _from_environment(variable: str, environment: Mapping[str, str]) -> bytes:
+    value = environment.get(variable)
+    if value is None:
+        raise KeySpecError(f"the environment variable {variable!r} is not set", hint=_FORMS)
+    return _from_hex(value.strip(), what=f"the environment variable {variable!r}")
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_FILE + 1)
+    except OSError as error:
+        raise KeySpecError(f"cannot read the key file {str(path)!r}: {error.strerror}") from error
+    except ValueError:
+        raise KeySpecError("the path of the key file is not valid") from None
+    if len(content) == KEY_BYTES:
+        return content
+    try:
+        text = content.decode("ascii").strip()
+    except UnicodeDecodeError:
+        text = ""
+    if _HEX_KEY.fullmatch(text):
+        return bytes.fromhex(text)
+    size = f"{len(content)} bytes" if len(content) <= _LONGEST_FILE else f"more than {_LONGEST_FILE} bytes"
+    raise KeySpecError(
+        f"the key file {str(path)!r} holds {size}, not 32 raw bytes or 64 hex digits",
+        hint="make one with: openssl rand -out key.bin 32",
+    )

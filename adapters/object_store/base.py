@@ -1,0 +1,151 @@
+"""What all obstore stores share: the port's six methods over one obstore store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import obstore
+
+from s3duct.adapters.object_store.errors import is_condition_unsupported, translate
+from s3duct.domain.errors import ObjectExists, ObjectNotFound
+from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
+
+if TYPE_CHECKING:
+    from obstore import Attributes, ObjectMeta
+    from obstore.store import ObjectStore as Vendor
+
+_READ_BYTES = 1 << 20
+_LIST_PAGE = 1000
+
+
+class ObstoreObjectStore(ObjectStore):
+    """The port over any obstore store."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        """Take the store to talk to."""
+        self._vendor = vendor
+
+    async def put(
+        self, key: str, data: Bytes, *, create_only: bool = False, storage_class: str | None = None
+    ) -> StoredObject:
+        """Write one object in one request."""
+        if create_only:
+            etag = await self._create(key, data, storage_class)
+        else:
+            etag = await self._write(key, data, storage_class)
+        return StoredObject(key, len(data), etag)
+
+    async def put_parts(
+        self, key: str, parts: AsyncIterator[Bytes], *, part_bytes: int, storage_class: str | None = None
+    ) -> StoredObject:
+        """Write one object as a multipart upload."""
+        counted = _Counted(parts)
+        with self._translated(key):
+            result = await obstore.put_async(
+                self._vendor,
+                key,
+                counted,
+                attributes=_attributes(storage_class),
+                use_multipart=True,
+                chunk_size=part_bytes,
+                max_concurrency=PARTS_IN_FLIGHT,
+            )
+        return StoredObject(key, counted.size_bytes, self._etag(result["e_tag"]))
+
+    async def get(self, key: str) -> AsyncIterator[Bytes]:
+        """Stream one object, whole."""
+        with self._translated(key):
+            result = await obstore.get_async(self._vendor, key)
+            async for piece in result.stream(min_chunk_size=_READ_BYTES):
+                yield piece
+
+    async def head(self, key: str) -> StoredObject:
+        """Ask for the metadata of one object."""
+        with self._translated(key):
+            meta = await obstore.head_async(self._vendor, key)
+        return self._described(key, meta)
+
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
+        """List page by page."""
+        pages = obstore.list(
+            self._vendor, prefix.rstrip("/") or None, offset=start_after or None, chunk_size=_LIST_PAGE
+        )
+        with self._translated(prefix):
+            async for page in pages:
+                for meta in page:
+                    yield self._described(meta["path"], meta)
+
+    async def delete(self, key: str) -> None:
+        """Delete one object; one that is not there is fine."""
+        try:
+            with self._translated(key):
+                await obstore.delete_async(self._vendor, key)
+        except ObjectNotFound:
+            return
+
+    async def _create(self, key: str, data: Bytes, storage_class: str | None) -> str:
+        with self._translated(key):
+            try:
+                return await self._send(key, data, storage_class, mode="create")
+            except Exception as error:
+                if not is_condition_unsupported(error):
+                    raise
+        # Without conditional writes the best there is: look, then write.
+        try:
+            await self.head(key)
+        except ObjectNotFound:
+            return await self._write(key, data, storage_class)
+        raise ObjectExists(f"the object {key!r} exists already")
+
+    async def _write(self, key: str, data: Bytes, storage_class: str | None) -> str:
+        with self._translated(key):
+            return await self._send(key, data, storage_class, mode="overwrite")
+
+    async def _send(
+        self, key: str, data: Bytes, storage_class: str | None, *, mode: Literal["create", "overwrite"]
+    ) -> str:
+        result = await obstore.put_async(
+            self._vendor, key, data, attributes=_attributes(storage_class), mode=mode, use_multipart=False
+        )
+        return self._etag(result["e_tag"])
+
+    def _described(self, key: str, meta: ObjectMeta) -> StoredObject:
+        return StoredObject(key, meta["size"], self._etag(meta["e_tag"]), meta["last_modified"])
+
+    def _etag(self, etag: str | None) -> str:
+        return etag or ""
+
+    def _translate(self, error: Exception, key: str) -> Exception:
+        return translate(error, key=key)
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            translated = self._translate(error, key)
+            if translated is error:
+                raise
+            raise translated from error
+
+
+class _Counted:
+    """Passes pieces on and counts their bytes."""
+
+    def __init__(self, parts: AsyncIterator[Bytes]) -> None:
+        self._parts = parts
+        self.size_bytes = 0
+
+    def __aiter__(self) -> AsyncIterator[Bytes]:
+        return self
+
+    async def __anext__(self) -> Bytes:
+        piece = await anext(self._parts)
+        self.size_bytes += len(piece)
+        return piece
+
+
+def _attributes(storage_class: str | None) -> Attributes | None:
+    return {"Storage-Class": storage_class} if storage_class else None

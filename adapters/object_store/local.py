@@ -1,0 +1,110 @@
+"""A local folder as the bucket: `file:///path`. The embedded default; it needs no server.
+
+What it adds to obstore: writes are durable (fsync) before they are acknowledged, leftovers of killed writes are removed,
+listings are in key order, and there are no ETags, since obstore makes them of inode and time, which no copy of the folder
+keeps (ADR 0006).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from obstore.store import LocalStore
+
+from s3duct.adapters.object_store.base import ObstoreObjectStore
+from s3duct.domain.errors import BucketNotFound, LocalResourceError, UsageError
+from s3duct.domain.ports.object_store import Bytes, StoredObject
+from s3duct.domain.storage_class import StorageClass
+
+
+class LocalObjectStore(ObstoreObjectStore):
+    """One folder."""
+
+    def __init__(self, folder: Path, *, create: bool) -> None:
+        """Open the folder.
+
+        Args:
+            folder: absolute path.
+            create: make it if it is missing (put), rather than refuse (everything else).
+
+        Raises:
+            BucketNotFound: it is missing, or not a folder.
+            LocalResourceError: it cannot be made.
+        """
+        try:
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LocalResourceError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+        if not folder.is_dir():
+            raise BucketNotFound(
+                f"there is no folder {str(folder)!r}", hint="check the path in --bucket file:///path"
+            )
+        super().__init__(LocalStore(folder))
+        self._folder = folder
+
+    async def put(
+        self, key: str, data: Bytes, *, create_only: bool = False, storage_class: str | None = None
+    ) -> StoredObject:
+        """Write one object and make it durable."""
+        _refuse_storage_class(storage_class)
+        stored = await super().put(key, data, create_only=create_only)
+        await asyncio.to_thread(self._settle, key)
+        return stored
+
+    async def put_parts(
+        self, key: str, parts: AsyncIterator[Bytes], *, part_bytes: int, storage_class: str | None = None
+    ) -> StoredObject:
+        """Write one object piece by piece and make it durable."""
+        _refuse_storage_class(storage_class)
+        await asyncio.to_thread(self._remove_leftovers, key)
+        stored = await super().put_parts(key, parts, part_bytes=part_bytes)
+        await asyncio.to_thread(self._settle, key)
+        return stored
+
+    async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
+        """List in key order: the folder gives none."""
+        found = [entry async for entry in super().list(prefix, start_after=start_after)]
+        for entry in sorted(found, key=lambda entry: entry.key.encode("utf-8")):
+            yield entry
+
+    def _etag(self, etag: str | None) -> str:
+        return ""
+
+    def _settle(self, key: str) -> None:
+        """Bring the file and every folder above it up to the bucket to the disk."""
+        path = self._folder / key
+        try:
+            for item in (path, *path.parents):
+                _fsync(item)
+                if item == self._folder:
+                    break
+        except OSError as error:
+            raise LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}") from error
+
+    def _remove_leftovers(self, key: str) -> None:
+        """Remove what a killed write of the same key left: obstore writes to `KEY#N` and renames at the end."""
+        path = self._folder / key
+        leftover = re.compile(re.escape(path.name) + r"#\d+")
+        with contextlib.suppress(OSError):
+            for candidate in path.parent.iterdir():
+                if leftover.fullmatch(candidate.name):
+                    candidate.unlink()
+
+
+def _refuse_storage_class(storage_class: str | None) -> None:
+    if storage_class not in (None, StorageClass.STANDARD.value):
+        raise UsageError(f"a local folder has no storage class {storage_class!r}")
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,103 @@
+"""Adapters of `ports.pipe`: file descriptors (stdin and stdout of the command) and Python's file objects."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import BinaryIO
+
+from s3duct.domain.errors import SinkClosed, SinkError, SourceError
+from s3duct.domain.ports.pipe import Sink, Source
+
+
+class DescriptorSource(Source):
+    """Reads a file descriptor. A regular file is checked against its size at the end."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the descriptor; it is not closed here."""
+        self._descriptor = descriptor
+        self._start = _regular_file_position(descriptor)
+
+    def read_into(self, view: memoryview) -> int:
+        """Read what there is, at least one byte unless at the end."""
+        try:
+            return os.readv(self._descriptor, [view])
+        except OSError as error:
+            raise SourceError(f"cannot read the input: {error.strerror}") from error
+
+    def completeness_warning(self, total_bytes: int) -> str:
+        """A regular file whose size is not what was read changed underneath us."""
+        if self._start is None:
+            return ""
+        size = os.fstat(self._descriptor).st_size - self._start
+        if size == total_bytes:
+            return ""
+        return f"the input file holds {size} bytes, but {total_bytes} were read: it changed during the put"
+
+
+class DescriptorSink(Sink):
+    """Writes a file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take the descriptor; it is not closed here."""
+        self._descriptor = descriptor
+
+    def write(self, view: memoryview) -> None:
+        """Write all of it, in as many calls as it takes."""
+        while view:
+            try:
+                written = os.write(self._descriptor, view)
+            except BrokenPipeError as error:
+                raise SinkClosed("the consumer closed the pipe before the stream had ended") from error
+            except OSError as error:
+                raise SinkError(f"cannot write the output: {error.strerror}") from error
+            view = view[written:]
+
+
+class FileSource(Source):
+    """Reads a binary file object of Python: anything with `readinto` or `read`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Take the file object; it is not closed here."""
+        self._file = file
+
+    def read_into(self, view: memoryview) -> int:
+        """Read what there is."""
+        try:
+            readinto = getattr(self._file, "readinto", None)
+            if readinto is not None:
+                return int(readinto(view) or 0)
+            data = self._file.read(len(view))
+        except OSError as error:
+            raise SourceError(f"cannot read the input: {error.strerror or error}") from error
+        view[: len(data)] = data
+        return len(data)
+
+    def completeness_warning(self, total_bytes: int) -> str:
+        """A file object has nothing to say."""
+        return ""
+
+
+class FileSink(Sink):
+    """Writes a binary file object of Python."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Take the file object; it is neither flushed nor closed here."""
+        self._file = file
+
+    def write(self, view: memoryview) -> None:
+        """Write all of it; raw files may take less at a time."""
+        while view:
+            try:
+                written = self._file.write(view)
+            except BrokenPipeError as error:
+                raise SinkClosed("the consumer closed the pipe before the stream had ended") from error
+            except OSError as error:
+                raise SinkError(f"cannot write the output: {error.strerror or error}") from error
+            view = view[written:]
+
+
+def _regular_file_position(descriptor: int) -> int | None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    return os.lseek(descriptor, 0, os.SEEK_CUR)

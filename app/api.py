@@ -1,0 +1,209 @@
+"""The Python face: put, get, list and verify over the same use cases as the command.
+
+Errors are those of `s3duct.domain.errors`, events those of `s3duct.domain.events`. `AsyncS3duct` is for callers with an
+event loop, `S3duct` for the others. A store of your own (anything with the methods of the port
+`s3duct.domain.ports.object_store.ObjectStore`) takes the place of a bucket: see `examples/swap_store.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TypeVar
+
+from s3duct.app.container import Container
+from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.app.settings import Settings, tool_version
+from s3duct.app.usecases.get import GetRequest, GetSummary, get
+from s3duct.app.usecases.list_streams import ListedStream, list_streams
+from s3duct.app.usecases.put import PutRequest, PutSummary, put
+from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
+from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.chunk import DEFAULT_CHUNK_BYTES, part_size_for
+from s3duct.domain.events import Listener, ignore_events
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.ports.pipe import Sink, Source
+
+__all__ = [
+    "AsyncS3duct",
+    "BufferWishes",
+    "GetSummary",
+    "ListedStream",
+    "PutOptions",
+    "PutSummary",
+    "S3duct",
+    "Settings",
+    "VerifySummary",
+    "sink_of_descriptor",
+    "source_of_descriptor",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOptions:
+    """How to put. Sizes in bytes; `storage_class` is one of S3's names, for chunks only."""
+
+    chunk_size_bytes: int = DEFAULT_CHUNK_BYTES
+    storage_class: str | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seal_manifest: bool = False
+    clobber: bool = False
+    resume: bool = True
+    strict_resume: bool = True
+    allow_empty: bool = False
+
+
+class AsyncS3duct:
+    """Streams in one bucket, for callers with an event loop.
+
+    Args:
+        settings: where the bucket is, the key, the folders.
+        store: a store to use in place of `settings.bucket`.
+        buffers: limits of memory, scratch and chunks in flight.
+        listener: hears every event, on the event loop's thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: ObjectStore | None = None,
+        buffers: BufferWishes | None = None,
+        listener: Listener = ignore_events,
+    ) -> None:
+        self._settings = settings
+        self._container = Container(settings=settings)
+        self._own_store = store
+        self._buffers = buffers or BufferWishes()
+        self._listener = listener
+
+    async def put(
+        self,
+        name: str,
+        source: Source | BinaryIO,
+        options: PutOptions | None = None,
+        *,
+        stop: StopRequest | None = None,
+    ) -> PutSummary:
+        """Store everything that `source` gives as the stream `name`. Raises as `s3duct.app.usecases.put.put` does."""
+        options = options or PutOptions()
+        request = PutRequest(
+            location=self._location(name),
+            destination=self._destination(),
+            chunk_size_bytes=options.chunk_size_bytes,
+            buffers=self._buffers,
+            tool_version=tool_version(),
+            storage_class=options.storage_class,
+            description=options.description,
+            tags=options.tags,
+            seal_manifest=options.seal_manifest,
+            clobber=options.clobber,
+            resume=options.resume,
+            strict_resume=options.strict_resume,
+            allow_empty=options.allow_empty,
+        )
+        cipher = self._container.cipher()
+        part_bytes = part_size_for(cipher.sealed_size_bytes(options.chunk_size_bytes))
+        return await put(
+            request,
+            source=source if isinstance(source, Source) else self._container.file_source(source),
+            ports=self._container.put_ports(store=self._store(create=True, part_bytes=part_bytes)),
+            listener=self._listener,
+            stop=stop or StopRequest(),
+        )
+
+    async def get(
+        self, name: str, sink: Sink | BinaryIO, *, raw: bool = False, stop: StopRequest | None = None
+    ) -> GetSummary:
+        """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
+        return await get(
+            GetRequest(self._location(name), self._buffers, raw=raw),
+            sink=sink if isinstance(sink, Sink) else self._container.file_sink(sink),
+            ports=self._container.read_ports(store=self._store()),
+            listener=self._listener,
+            stop=stop or StopRequest(),
+        )
+
+    def list(self) -> AsyncGenerator[ListedStream, None]:
+        """Yield the streams under the prefix in order. Raises as `s3duct.app.usecases.list_streams` does."""
+        ports = self._container.list_ports(store=self._store())
+        return list_streams(self._settings.prefix, ports=ports, listener=self._listener)
+
+    async def verify(self, name: str, *, deep: bool = False) -> VerifySummary:
+        """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
+        return await verify(
+            VerifyRequest(self._location(name), self._buffers, deep=deep),
+            ports=self._container.read_ports(store=self._store()),
+            listener=self._listener,
+        )
+
+    def _location(self, name: str) -> StreamLocation:
+        return StreamLocation.parse(prefix=self._settings.prefix, name=name)
+
+    def _store(self, *, create: bool = False, part_bytes: int = 0) -> ObjectStore:
+        if self._own_store is not None:
+            return self._own_store
+        return self._container.store(create=create, part_bytes=part_bytes)
+
+    def _destination(self) -> str:
+        if self._own_store is not None:
+            return f"{type(self._own_store).__module__}.{type(self._own_store).__qualname__}:{self._settings.bucket}"
+        return self._container.destination()
+
+
+class S3duct:
+    """Streams in one bucket, for callers without an event loop. Every call runs one of its own.
+
+    Args: as `AsyncS3duct`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: ObjectStore | None = None,
+        buffers: BufferWishes | None = None,
+        listener: Listener = ignore_events,
+    ) -> None:
+        self._make: Callable[[], AsyncS3duct] = lambda: AsyncS3duct(
+            settings, store=store, buffers=buffers, listener=listener
+        )
+
+    def put(self, name: str, source: Source | BinaryIO, options: PutOptions | None = None) -> PutSummary:
+        """Store everything that `source` gives as the stream `name`. Raises as `s3duct.app.usecases.put.put` does."""
+        return _run(self._make().put(name, source, options))
+
+    def get(self, name: str, sink: Sink | BinaryIO, *, raw: bool = False) -> GetSummary:
+        """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
+        return _run(self._make().get(name, sink, raw=raw))
+
+    def list(self) -> list[ListedStream]:
+        """Return the streams under the prefix in order. Raises as `s3duct.app.usecases.list_streams` does."""
+
+        async def collect() -> list[ListedStream]:
+            return [stream async for stream in self._make().list()]
+
+        return _run(collect())
+
+    def verify(self, name: str, *, deep: bool = False) -> VerifySummary:
+        """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
+        return _run(self._make().verify(name, deep=deep))
+
+
+def source_of_descriptor(descriptor: int) -> Source:
+    """Return a source over a file descriptor; a regular file is checked against its size. It is not closed."""
+    return Container.descriptor_source(descriptor)
+
+
+def sink_of_descriptor(descriptor: int) -> Sink:
+    """Return a sink over a file descriptor. It is not closed."""
+    return Container.descriptor_sink(descriptor)
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)

@@ -1,0 +1,40 @@
+"""The command `s3duct`."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+from cyclopts.config import Env
+
+from s3duct.app.cli import running
+from s3duct.app.cli.commands import register
+from s3duct.app.settings import tool_version
+from s3duct.domain.errors import UsageError
+
+
+def build() -> App:
+    """Build the command line: flags first, then the environment (`S3DUCT_` and the flag's name)."""
+    app = App(
+        name="s3duct",
+        help="Chunked, resumable, encrypted pipe to S3-compatible object storage.",
+        version=tool_version,
+        config=Env("S3DUCT_", command=False),
+        help_format="plaintext",
+    )
+    register(app)
+    app.register_install_completion_command(name="completion")
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits with one of `s3duct.domain.errors.ExitCode`."""
+    sys.exit(running.guarded(lambda: _call(sys.argv[1:])))
+
+
+def _call(arguments: list[str]) -> int:
+    app = build()
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        text = " ".join(str(error).split())
+        raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from error
+    return result if isinstance(result, int) else 0

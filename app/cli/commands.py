@@ -1,0 +1,228 @@
+"""The commands: parse, call the use case, show what it did.
+
+No `from __future__ import annotations` here: cyclopts reads the annotations.
+"""
+
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from s3duct.app.api import AsyncS3duct, PutOptions, sink_of_descriptor, source_of_descriptor
+from s3duct.app.cli import listing, pipe, running, summaries
+from s3duct.app.cli.console import warn
+from s3duct.app.cli.options import (
+    KEY,
+    OUTPUT,
+    STREAM,
+    Key,
+    LimitOptions,
+    Name,
+    OutputOptions,
+    StoreOptions,
+    settings_of,
+)
+from s3duct.app.cli.progress import ProgressListener
+from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.domain.chunk import parse_chunk_size
+from s3duct.domain.errors import ExitCode, UsageError
+from s3duct.domain.storage_class import parse_storage_class
+
+_NO_OUTPUT = OutputOptions()
+_NO_LIMITS = LimitOptions()
+
+
+def put(
+    *,
+    store: StoreOptions,
+    name: Name,
+    key: Key = None,
+    no_encrypt: Annotated[
+        bool, Parameter(group=KEY, negative=(), help="Store plain bytes, even if a key is configured.")
+    ] = False,
+    encrypt_manifest: Annotated[
+        bool, Parameter(group=KEY, help="Seal the manifest as well, with the same key.")
+    ] = False,
+    chunk_size: Annotated[
+        str, Parameter(group=STREAM, help="Size of a chunk, like 256M, 64MiB or 1G.")
+    ] = "512M",
+    tag: Annotated[
+        list[str] | None,
+        Parameter(group=STREAM, negative=(), help="KEY=VALUE for the manifest; may be repeated."),
+    ] = None,
+    description: Annotated[str, Parameter(group=STREAM, help="Text for the manifest.")] = "",
+    storage_class: Annotated[
+        str | None,
+        Parameter(group=STREAM, help="S3 storage class of the chunks (the manifest is always STANDARD)."),
+    ] = None,
+    clobber: Annotated[
+        bool,
+        Parameter(
+            group=STREAM, negative=(), help="Replace a stream of that name once the new one is stored whole."
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        Parameter(
+            group=STREAM, help="Continue an unfinished put of that name, or leave it aside and start over."
+        ),
+    ] = True,
+    strict_resume: Annotated[
+        bool,
+        Parameter(group=STREAM, help="Fail if the input ends before all of the stored part was seen again."),
+    ] = True,
+    allow_empty: Annotated[
+        bool, Parameter(group=STREAM, negative=(), help="Store an empty input as an empty stream.")
+    ] = False,
+    limits: LimitOptions = _NO_LIMITS,
+    output: OutputOptions = _NO_OUTPUT,
+) -> int:
+    """Store what is piped in as a stream.
+
+    The input is cut into chunks; several are hashed, sealed and uploaded at once, and each is on record the moment it is
+    stored. Interrupted, the same command with the same input goes on from there.
+
+    In a pipe, use "set -o pipefail": an input that ends early looks like one that has ended.
+
+    Example: tar c /data | s3duct put --bucket b --name data --key file:data.key
+    """
+    options = PutOptions(
+        chunk_size_bytes=parse_chunk_size(chunk_size),
+        storage_class=None if storage_class is None else parse_storage_class(storage_class).value,
+        description=description,
+        tags=_tags(tag or []),
+        seal_manifest=encrypt_manifest,
+        clobber=clobber,
+        resume=resume,
+        strict_resume=strict_resume,
+        allow_empty=allow_empty,
+    )
+    _warn_about_key(key, output)
+    if key is None and not no_encrypt and not output.quiet:
+        warn("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)")
+    settings = settings_of(store, key=None if no_encrypt else key, limits=limits)
+    source = source_of_descriptor(pipe.take_stdin())
+
+    async def work(stop: StopRequest) -> int:
+        with ProgressListener(output) as listener:
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
+            summary = await s3duct.put(name, source, options, stop=stop)
+        summaries.show_put(summary, output, elapsed_s=listener.counters.elapsed_s)
+        return ExitCode.OK
+
+    return running.run(work)
+
+
+def get(
+    *,
+    store: StoreOptions,
+    name: Name,
+    key: Key = None,
+    no_decrypt: Annotated[
+        bool,
+        Parameter(
+            group=KEY, negative=(), help="Write the sealed chunks as they are stored, one after another."
+        ),
+    ] = False,
+    limits: LimitOptions = _NO_LIMITS,
+    output: OutputOptions = _NO_OUTPUT,
+) -> int:
+    """Write a stream to stdout.
+
+    Chunks are downloaded ahead; each is decrypted and checked against both digests and the chain before its first byte is
+    written. If one is damaged, what was written before it is verified, and the exit code is 3.
+
+    Example: s3duct get --bucket b --name data --key file:data.key | tar x
+    """
+    _warn_about_key(key, output)
+    settings = settings_of(store, key=key, limits=limits)
+    sink = sink_of_descriptor(pipe.take_stdout())
+
+    async def work(stop: StopRequest) -> int:
+        with ProgressListener(output) as listener:
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
+            summary = await s3duct.get(name, sink, raw=no_decrypt, stop=stop)
+        summaries.show_get(summary, output, elapsed_s=listener.counters.elapsed_s)
+        return ExitCode.OK
+
+    return running.run(work)
+
+
+def list_(
+    *,
+    store: StoreOptions,
+    key: Key = None,
+    json: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write a JSON array.")] = False,
+) -> int:
+    """List the streams in a bucket.
+
+    Streams with a sealed manifest show their details only to the key that opens them.
+
+    Example: s3duct list --bucket b --prefix hosts/db1
+    """
+    settings = settings_of(store, key=key)
+
+    async def work(stop: StopRequest) -> int:
+        streams = AsyncS3duct(settings).list()
+        await (listing.show_as_json(streams) if json else listing.show_as_table(streams))
+        return ExitCode.OK
+
+    return running.run(work)
+
+
+def verify(
+    *,
+    store: StoreOptions,
+    name: Name,
+    key: Key = None,
+    deep: Annotated[
+        bool, Parameter(group=STREAM, negative=(), help="Download every chunk and check its content.")
+    ] = False,
+    limits: LimitOptions = _NO_LIMITS,
+    output: OutputOptions = _NO_OUTPUT,
+) -> int:
+    """Check that a stream is whole.
+
+    By default, the presence, size and ETag of every chunk are looked up. With --deep, every chunk is downloaded and checked:
+    with the key (or if the stream is plain) its content and the chain, without it the sealed bytes.
+
+    Example: s3duct verify --bucket b --name data --deep --key file:data.key
+    """
+    _warn_about_key(key, output)
+    settings = settings_of(store, key=key, limits=limits)
+
+    async def work(stop: StopRequest) -> int:
+        with ProgressListener(output) as listener:
+            summary = await AsyncS3duct(settings, buffers=limits.wishes(), listener=listener).verify(
+                name, deep=deep
+            )
+        summaries.show_verify(summary, output)
+        return ExitCode.OK if summary.ok else ExitCode.INTEGRITY
+
+    return running.run(work)
+
+
+def register(app: App) -> None:
+    """Add all commands to the app."""
+    app.command(put, name="put")
+    app.command(get, name="get")
+    app.command(list_, name="list")
+    app.command(verify, name="verify")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"not a tag: {pair!r}", hint="write it as --tag key=value")
+        tags[key] = value
+    return tags
+
+
+def _warn_about_key(key: str | None, output: OutputOptions) -> None:
+    on_command_line = key is not None and any(key in argument for argument in sys.argv)
+    if key is not None and key.startswith("hex:") and on_command_line and not output.quiet:
+        warn(
+            "a key given as hex: is visible in the process list to every user of this machine; use file: or env:"
+        )

@@ -1,0 +1,67 @@
+"""How `list` shows streams: aligned columns for people, a JSON array for programs. This is the one output on stdout."""
+
+import json
+import sys
+from collections.abc import AsyncIterable
+
+from s3duct.app.api import ListedStream
+from s3duct.domain.sizes import format_size
+
+
+async def show_as_table(streams: AsyncIterable[ListedStream]) -> None:
+    """Write one line a stream: name, chunks, bytes, date, encryption."""
+    rows = [_row(stream) async for stream in streams]
+    if not rows:
+        return
+    header = ("NAME", "CHUNKS", "BYTES", "DATE (UTC)", "ENCRYPTION")
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for name, chunks, size, date, sealing in (header, *rows):
+        line = (
+            f"{name:<{widths[0]}}  {chunks:>{widths[1]}}  {size:>{widths[2]}}  {date:<{widths[3]}}  {sealing}"
+        )
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+async def show_as_json(streams: AsyncIterable[ListedStream]) -> None:
+    """Write a JSON array, one stream a line, as they come."""
+    separator = "["
+    async for stream in streams:
+        sys.stdout.write(separator + "\n  " + json.dumps(_fields(stream)))
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _row(stream: ListedStream) -> tuple[str, str, str, str, str]:
+    name = "".join(character if character.isprintable() else "\ufffd" for character in stream.name)
+    manifest = stream.manifest
+    if manifest is None:
+        date = "" if stream.modified is None else f"{stream.modified:%Y-%m-%d %H:%M:%S}"
+        return name, "-", "-", date, "sealed manifest" if stream.sealed else f"unreadable: {stream.problem}"
+    sealing = (manifest.method.value or "none") + (", sealed manifest" if manifest.sealed else "")
+    date = manifest.created[:19].replace("T", " ")
+    return name, str(len(manifest.chunks)), format_size(manifest.total_bytes), date, sealing
+
+
+def _fields(stream: ListedStream) -> dict[str, object]:
+    manifest = stream.manifest
+    fields: dict[str, object] = {
+        "name": stream.name,
+        "sealed": stream.sealed,
+        "problem": stream.problem or None,
+        "modified": None if stream.modified is None else stream.modified.isoformat(),
+    }
+    if manifest is not None:
+        fields |= {
+            "created": manifest.created,
+            "chunks": len(manifest.chunks),
+            "chunk_size": manifest.chunk_size_bytes,
+            "total_bytes": manifest.total_bytes,
+            "encrypted": manifest.encrypted,
+            "encryption_method": manifest.method.value,
+            "encrypted_manifest": manifest.sealed,
+            "storage_class": manifest.storage_class,
+            "description": manifest.description,
+            "tags": dict(manifest.tags),
+            "tool_version": manifest.tool_version,
+        }
+    return fields

@@ -1,0 +1,57 @@
+"""Takes stdin or stdout for data, and keeps everything else off it."""
+
+import os
+import sys
+
+from s3duct.domain.errors import UsageError
+
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+
+
+def take_stdin() -> int:
+    """Return a descriptor of the data on stdin; stdin itself becomes empty, so that no child can eat data.
+
+    Raises:
+        UsageError: stdin is a terminal, or closed.
+    """
+    if _is_terminal(_STDIN):
+        raise UsageError(
+            "stdin is a terminal: put stores what is piped into it",
+            hint="try: tar c DIRECTORY | s3duct put --bucket BUCKET --name NAME",
+        )
+    descriptor = _duplicate(_STDIN, "stdin")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _STDIN)
+    os.close(nothing)
+    return descriptor
+
+
+def take_stdout() -> int:
+    """Return a descriptor of stdout for data; what anything else prints goes to stderr from now on.
+
+    Raises:
+        UsageError: stdout is a terminal, or closed.
+    """
+    if _is_terminal(_STDOUT):
+        raise UsageError(
+            "stdout is a terminal: get writes raw data",
+            hint="pipe it into a command or a file: s3duct get --bucket BUCKET --name NAME > FILE",
+        )
+    sys.stdout.flush()
+    descriptor = _duplicate(_STDOUT, "stdout")
+    os.dup2(_STDERR, _STDOUT)
+    return descriptor
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _duplicate(descriptor: int, name: str) -> int:
+    try:
+        return os.dup(descriptor)  # not inherited by children
+    except OSError as error:
+        raise UsageError(f"{name} is closed") from error

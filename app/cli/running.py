@@ -1,0 +1,73 @@
+"""Runs a use case to its end: signals in, exit code out, never a traceback."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from s3duct.app.cli.console import report, say
+from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.domain.errors import ExitCode, Interrupted, S3ductError, SinkClosed
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(work: Callable[[StopRequest], Coroutine[Any, Any, int]]) -> int:
+    """Run `work` on an event loop and return its exit code.
+
+    The first SIGINT or SIGTERM asks it to stop with what is done kept; the second one ends the process at once.
+    """
+
+    async def with_signals() -> int:
+        stop = StopRequest()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, _on_signal, number, stop)
+        return await work(stop)
+
+    return guarded(lambda: asyncio.run(with_signals()))
+
+
+def guarded(call: Callable[[], int]) -> int:
+    """Run `call`; turn whatever it raises into one line on stderr and an exit code."""
+    try:
+        return call()
+    except SinkClosed as error:
+        return error.exit_code
+    except Interrupted as error:
+        report(error)
+        return 128 + error.signal_number
+    except S3ductError as error:
+        report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.SIGINT
+    except BrokenPipeError:
+        _silence_stdout()
+        return ExitCode.SIGPIPE
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line
+        return _report_bug(error)
+
+
+def _on_signal(number: int, stop: StopRequest) -> None:
+    if stop.is_set:
+        os._exit(128 + number)
+    stop.set(number)
+    say(f"stopping ({signal.Signals(number).name}); once more ends it at once")
+
+
+def _report_bug(error: Exception) -> int:
+    if os.environ.get("S3DUCT_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    say(f"error: internal error: {type(error).__name__}: {error}")
+    say("hint: this is a bug; S3DUCT_TRACEBACK=1 shows where, please report it")
+    return ExitCode.INTERNAL
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining about the closed pipe when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,121 @@
+"""Summaries on stderr: text for people, one JSON object for programs (keys of s3duct 0.4.0, and some of ours)."""
+
+import json
+
+from s3duct.app.api import GetSummary, PutSummary, VerifySummary
+from s3duct.app.cli.console import say, write_line
+from s3duct.app.cli.options import OutputOptions
+from s3duct.app.settings import tool_version
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.sizes import format_size
+
+
+def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -> None:
+    """Show what a put did."""
+    manifest = summary.manifest
+    chunks = len(manifest.chunks)
+    resumed = f", {summary.chunks_resumed} of them stored before" if summary.chunks_resumed else ""
+    _show(
+        options,
+        text=f"stored {manifest.name!r}: {format_size(manifest.total_bytes)} in {chunks} chunks{resumed}, "
+        f"{_pace(manifest.total_bytes, elapsed_s)}, {_sealing(manifest)}",
+        fields={
+            "version": tool_version(),
+            "status": "complete",
+            "stream": manifest.name,
+            "chunks_uploaded": chunks,
+            "chunks_resumed": summary.chunks_resumed,
+            "chunks_new": chunks - summary.chunks_resumed,
+            "total_bytes": manifest.total_bytes,
+            "chunk_size": manifest.chunk_size_bytes,
+            "stream_sha256": manifest.stream_sha256,
+            "stream_sha3_256": manifest.stream_sha3_256,
+            "final_chain": manifest.final_chain,
+            "encrypted": manifest.encrypted,
+            "encryption_method": manifest.method.value,
+            "manifest_key": summary.manifest_key,
+            "manifest_sha256": summary.manifest_sha256,
+            "warnings": list(summary.warnings),
+        },
+    )
+
+
+def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -> None:
+    """Show what a get did."""
+    manifest = summary.manifest
+    what = "sealed bytes, not decrypted" if summary.raw else "every chunk verified"
+    _show(
+        options,
+        text=f"restored {manifest.name!r}: {format_size(summary.bytes_written)} in {len(manifest.chunks)} chunks, "
+        f"{_pace(summary.bytes_written, elapsed_s)}, {what}",
+        fields={
+            "version": tool_version(),
+            "status": "complete",
+            "stream": manifest.name,
+            "chunks_downloaded": len(manifest.chunks),
+            "total_bytes": manifest.total_bytes,
+            "stream_sha256": manifest.stream_sha256,
+            "stream_sha3_256": manifest.stream_sha3_256,
+            "chain_verified": not summary.raw,
+            "raw_mode": summary.raw,
+            "encrypted": manifest.encrypted,
+            "encryption_method": manifest.method.value,
+        },
+    )
+
+
+def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
+    """Show what verify found."""
+    manifest = summary.manifest
+    chunks = len(manifest.chunks)
+    faulty = len(summary.mismatched) + len(summary.missing)
+    if summary.ok:
+        text = f"verified {manifest.name!r}: {chunks} chunks, {format_size(manifest.total_bytes)}, {_depth(summary)}"
+    else:
+        text = (
+            f"{manifest.name!r} is damaged: {len(summary.missing)} chunks missing, "
+            f"{len(summary.mismatched)} wrong, {chunks - faulty} good"
+        )
+    _show(
+        options,
+        text=text,
+        fields={
+            "version": tool_version(),
+            "status": "ok" if summary.ok else "failed",
+            "stream": manifest.name,
+            "deep": summary.deep,
+            "chain_verified": summary.plain_checked,
+            "chunks_total": chunks,
+            "chunks_ok": chunks - faulty,
+            "chunks_mismatched": list(summary.mismatched),
+            "chunks_missing": list(summary.missing),
+            "errors": faulty,
+        },
+    )
+
+
+def _show(options: OutputOptions, *, text: str, fields: dict[str, object]) -> None:
+    if options.summary == "json":
+        write_line(json.dumps(fields))
+    elif options.summary == "text" and not options.quiet:
+        say(text)
+
+
+def _pace(size_bytes: int, elapsed_s: float) -> str:
+    return f"{elapsed_s:.1f} s, {format_size(int(size_bytes / elapsed_s))}/s"
+
+
+def _sealing(manifest: Manifest) -> str:
+    if not manifest.encrypted:
+        return "not encrypted"
+    return f"encrypted ({manifest.method.value}{', manifest too' if manifest.sealed else ''})"
+
+
+def _depth(summary: VerifySummary) -> str:
+    if not summary.deep:
+        return "presence, size and ETag as recorded (--deep reads the content)"
+    return (
+        "every byte and the chain"
+        if summary.plain_checked
+        else "every sealed byte (give the key to check the content)"
+    )

@@ -1,0 +1,148 @@
+"""Downloads one chunk into its buffer, opens it in place, and verifies it whole before anybody may use it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
+from s3duct.app.pipeline.mark import Mark
+from s3duct.app.pipeline.parallel import side_by_side
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.workers import Workers
+from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.errors import ChunkDamaged, ChunkMissing, DecryptionFailed, ObjectNotFound
+from s3duct.domain.ports.chunk_memory import Region
+from s3duct.domain.ports.cipher import Cipher, Opener
+from s3duct.domain.ports.hasher import Hasher
+from s3duct.domain.ports.object_store import Bytes, ObjectStore
+
+# What arrives damaged once may have been damaged on the way; what arrives damaged twice is damaged in the bucket.
+_ATTEMPTS_AT_DAMAGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Verified plain (or, in raw mode, sealed) bytes: `region.view[start:stop]`."""
+
+    start: int
+    stop: int
+
+
+class ChunkDownloader:
+    """Downloads and verifies chunks of one stream.
+
+    With a cipher, the plain bytes are verified: authentication tag, size, both digests. Without one (raw mode, or verify
+    without a key), the sealed bytes are verified against what the manifest says of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        prefix: str,
+        cipher: Cipher | None,
+        hasher: Hasher,
+        workers: Workers,
+        retrier: Retrier,
+    ) -> None:
+        """Take what every chunk needs; `prefix` stands in front of the records' keys."""
+        self._store = store
+        self._prefix = prefix
+        self._cipher = cipher
+        self._lanes = HashLanes(hasher, workers)
+        self._workers = workers
+        self._retrier = retrier
+
+    async def fetch(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
+        """Fetch the chunk of `record`, `stored_bytes` long in the store, into `region`; return where its bytes are.
+
+        Raises:
+            ChunkMissing: the object is not there.
+            ChunkDamaged: it is not what was stored.
+            StoreError, AccessDenied: as the store says, after retries.
+        """
+        for attempt in range(1, _ATTEMPTS_AT_DAMAGE + 1):
+            try:
+                return await self._retrier.run(
+                    f"download of {record.key}", lambda: self._attempt(record, region, stored_bytes)
+                )
+            except ChunkDamaged:
+                if attempt == _ATTEMPTS_AT_DAMAGE:
+                    raise
+            except ObjectNotFound as error:
+                raise ChunkMissing(
+                    f"chunk {record.index} is missing: there is no object {record.key!r}",
+                    hint="what was written before it is verified; the rest of the stream cannot be restored",
+                ) from error
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
+        arrived = Mark()
+        check = (
+            self._check_sealed(record, region, arrived)
+            if self._cipher is None
+            else self._check_plain(record, region, arrived, self._cipher.opener())
+        )
+        _, span = await side_by_side(self._receive(record, region, arrived, stored_bytes), check)
+        return span
+
+    async def _receive(self, record: ChunkRecord, region: Region, arrived: Mark, stored_bytes: int) -> None:
+        """Drain the object into the buffer at the network's speed."""
+        position = 0
+        pieces = self._store.get(self._prefix + record.key)
+        async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
+            async for piece in pieces:
+                stop = position + len(piece)
+                if stop > stored_bytes:
+                    raise _damaged(record, f"its object is longer than {stored_bytes} bytes")
+                region.view[position:stop] = piece
+                position = stop
+                arrived.advance_to(stop)
+        if position != stored_bytes:
+            raise _damaged(record, f"its object has {position} bytes instead of {stored_bytes}")
+        arrived.finish()
+
+    async def _check_plain(self, record: ChunkRecord, region: Region, arrived: Mark, opener: Opener) -> Span:
+        """Open and hash side by side; compare size and both digests."""
+        plain = Mark(opener.start)
+        stop, digest = await side_by_side(
+            self._open(record, region, arrived, plain, opener),
+            self._lanes.digest(region, plain, start=opener.start),
+        )
+        if stop - opener.start != record.size_bytes:
+            raise _damaged(record, f"it holds {stop - opener.start} bytes instead of {record.size_bytes}")
+        if digest != record.digest:
+            raise _damaged(record, "its digest does not match")
+        return Span(opener.start, stop)
+
+    async def _open(
+        self, record: ChunkRecord, region: Region, arrived: Mark, plain: Mark, opener: Opener
+    ) -> int:
+        """Open piece after piece as sealed bytes arrive. Hash lanes may run ahead of the tag: nobody else may."""
+        try:
+            position = 0
+            while (ready := await arrived.beyond(position)) > position:
+                position = min(ready, position + PIECE_BYTES)
+                plain.advance_to(await self._workers.run(opener.advance, region.view, position))
+            stop = await self._workers.run(opener.finish, region.view, position)
+        except DecryptionFailed as error:
+            raise _damaged(record, f"it cannot be decrypted: {error.message}") from error
+        plain.advance_to(stop)
+        plain.finish()
+        return stop
+
+    async def _check_sealed(self, record: ChunkRecord, region: Region, arrived: Mark) -> Span:
+        digest = await self._lanes.sha256(region, arrived, start=0)
+        if record.sealed_sha256 is not None and digest != record.sealed_sha256:
+            raise _damaged(record, "the digest of its sealed bytes does not match")
+        return Span(0, arrived.position)
+
+
+def _damaged(record: ChunkRecord, reason: str) -> ChunkDamaged:
+    return ChunkDamaged(
+        f"chunk {record.index} ({record.key!r}) is damaged: {reason}",
+        hint="what was written before it is verified; the rest of the stream cannot be restored",
+    )

@@ -1,0 +1,44 @@
+"""Lanes: work that follows a mark over a chunk's bytes, side by side with the other lanes of the same chunk."""
+
+from __future__ import annotations
+
+from s3duct.app.pipeline.mark import Mark
+from s3duct.app.pipeline.parallel import side_by_side
+from s3duct.app.pipeline.workers import Workers
+from s3duct.domain.digest import DualDigest
+from s3duct.domain.ports.chunk_memory import Region
+from s3duct.domain.ports.hasher import Hasher, HashLane
+from s3duct.domain.sizes import MIB
+
+# Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
+PIECE_BYTES = 4 * MIB
+
+
+class HashLanes:
+    """Hashes chunks with both algorithms."""
+
+    def __init__(self, hasher: Hasher, workers: Workers) -> None:
+        """Take the hasher and the threads it runs on."""
+        self._hasher = hasher
+        self._workers = workers
+
+    async def digest(self, region: Region, mark: Mark, *, start: int) -> DualDigest:
+        """Hash the bytes from offset `start` to the mark's end, both algorithms side by side."""
+        sha256, sha3_256 = await side_by_side(
+            self._follow(self._hasher.sha256(), region, mark, start),
+            self._follow(self._hasher.sha3_256(), region, mark, start),
+        )
+        return DualDigest(sha256=sha256, sha3_256=sha3_256)
+
+    async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
+        """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
+        return await self._follow(self._hasher.sha256(), region, mark, start)
+
+    async def _follow(self, lane: HashLane, region: Region, mark: Mark, start: int) -> bytes:
+        position = start
+        while (ready := await mark.beyond(position)) > position:
+            stop = min(ready, position + PIECE_BYTES)
+            await self._workers.run(lane.update, region.view[position:stop])
+            region.evict(position, stop)
+            position = stop
+        return lane.digest()

@@ -1,0 +1,170 @@
+"""Uploads one chunk: sealed piece by piece while it is sent, from bytes that stay until the store has acknowledged them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from s3duct.app.pipeline.lanes import PIECE_BYTES
+from s3duct.app.pipeline.mark import Mark
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.workers import Workers
+from s3duct.domain.chunk import part_size_for
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.errors import StoreUnavailable
+from s3duct.domain.ports.chunk_memory import Region
+from s3duct.domain.ports.cipher import Cipher, Sealer
+from s3duct.domain.ports.hasher import Hasher, HashLane
+from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
+
+# How long an upload that is no longer wanted may take to tell the store so.
+_ABANDON_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedChunk:
+    """A chunk's object as the store acknowledged it. `sealed_*` are None for plain chunks."""
+
+    etag: str
+    sealed_size_bytes: int | None
+    sealed_sha256: bytes | None
+
+
+class UploadAbandoned(Exception):
+    """Thrown into an upload whose chunk is no longer wanted, so that the store aborts it and keeps nothing."""
+
+
+class ChunkUploader:
+    """Uploads chunks of one stream."""
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        prefix: str,
+        cipher: Cipher,
+        hasher: Hasher,
+        workers: Workers,
+        retrier: Retrier,
+        storage_class: str | None,
+        chunk_size_bytes: int,
+    ) -> None:
+        """Take what every chunk needs; `prefix` stands in front of the chunks' keys."""
+        self._store = store
+        self._prefix = prefix
+        self._cipher = cipher
+        self._hasher = hasher
+        self._workers = workers
+        self._retrier = retrier
+        self._storage_class = storage_class
+        self._part_bytes = part_size_for(cipher.sealed_size_bytes(chunk_size_bytes))
+        self._encrypts = cipher.method is not EncryptionMethod.NONE
+
+    @property
+    def overhead_bytes(self) -> int:
+        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled."""
+        return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES if self._encrypts else 0
+
+    async def upload(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
+        """Upload the bytes under `mark`, from offset 0 to its end, as the object of relative key `key`.
+
+        May begin before the chunk is complete. Tried again from the start for as long as the retry policy says. Cancelling
+        it aborts the upload within a few seconds.
+        """
+        return await self._retrier.run(
+            f"upload of {key}", lambda: self._attempt(self._prefix + key, region, mark)
+        )
+
+    async def _attempt(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
+        message = _SealedMessage(
+            region,
+            mark,
+            self._cipher.sealer(),
+            self._hasher.sha256() if self._encrypts else None,
+            self._workers,
+        )
+        filled = await mark.reaches(self._part_bytes + 1)
+        # Small enough for one request: the mark is complete, since it did not get beyond one part.
+        if self._cipher.sealed_size_bytes(filled) <= self._part_bytes:
+            stored = await self._store.put(key, await message.whole(), storage_class=self._storage_class)
+        else:
+            stored = await self._put_parts(key, message)
+        expected = self._cipher.sealed_size_bytes(mark.position)
+        if stored.size_bytes != expected:
+            raise StoreUnavailable(
+                f"the store took {stored.size_bytes} bytes of {key!r} instead of {expected}"
+            )
+        return UploadedChunk(
+            etag=stored.etag,
+            sealed_size_bytes=stored.size_bytes if self._encrypts else None,
+            sealed_sha256=message.sha256(),
+        )
+
+    async def _put_parts(self, key: str, message: _SealedMessage) -> StoredObject:
+        parts = message.pieces()
+        task = asyncio.ensure_future(
+            self._store.put_parts(key, parts, part_bytes=self._part_bytes, storage_class=self._storage_class)
+        )
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # A cancelled multipart upload would leave its parts in the bucket; one whose body fails is aborted.
+            message.abandon()
+            await asyncio.wait({task}, timeout=_ABANDON_GRACE_S)
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # seen: it need not be reported
+            raise
+
+
+class _SealedMessage:
+    """One attempt at sealing a chunk."""
+
+    def __init__(
+        self, region: Region, mark: Mark, sealer: Sealer, hash_lane: HashLane | None, workers: Workers
+    ) -> None:
+        self._region = region
+        self._mark = mark
+        self._sealer = sealer
+        self._hash_lane = hash_lane
+        self._workers = workers
+
+    async def pieces(self) -> AsyncIterator[Bytes]:
+        """Seal piece after piece as the mark moves."""
+        position = 0
+        while (ready := await self._mark.beyond(position)) > position:
+            stop = min(ready, position + PIECE_BYTES)
+            sealed = await self._workers.run(self._seal, self._region.view[position:stop])
+            self._region.evict(position, stop)
+            position = stop
+            if sealed:
+                yield sealed
+        last = self._seal_last()
+        if last:
+            yield last
+
+    async def whole(self) -> Bytes:
+        """Seal all at once, for a chunk that fits into one request; plain bytes are not copied."""
+        if self._hash_lane is None:
+            return self._region.view[: self._mark.position]
+        return b"".join([piece async for piece in self.pieces()])
+
+    def sha256(self) -> bytes | None:
+        """Digest of the sealed bytes, once all were given out."""
+        return None if self._hash_lane is None else self._hash_lane.digest()
+
+    def abandon(self) -> None:
+        """Make the pieces fail from now on."""
+        self._mark.fail(UploadAbandoned())
+
+    def _seal(self, plain: memoryview) -> Bytes:
+        sealed = self._sealer.update(plain)
+        if self._hash_lane is not None:
+            self._hash_lane.update(memoryview(sealed))
+        return sealed
+
+    def _seal_last(self) -> Bytes:
+        sealed = self._sealer.finish()
+        if self._hash_lane is not None:
+            self._hash_lane.update(memoryview(sealed))
+        return sealed

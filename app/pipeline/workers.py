@@ -1,0 +1,97 @@
+"""Threads: a pool for work on the processor, and single threads for calls that may block for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Hashing, sealing and opening release the interpreter lock: one thread a core, and two so that short pieces never queue
+# behind long ones.
+_EXTRA_THREADS = 2
+
+
+class Workers:
+    """A pool for short pieces of work on the processor. Use as a context manager."""
+
+    def __init__(self) -> None:
+        """Start no thread yet."""
+        self._pool = ThreadPoolExecutor(
+            (os.cpu_count() or 1) + _EXTRA_THREADS, thread_name_prefix="s3duct-worker"
+        )
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop what has not begun; pieces that have begun end by themselves."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` on a thread of the pool and return what it returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+
+class BlockingThread:
+    """A daemon thread that makes blocking calls one after another: reads of a source, writes to a sink.
+
+    A call that never returns (a producer that hangs) holds up neither the event loop nor the end of the process, which a
+    thread of a pool would.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start the thread."""
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name=f"s3duct-{name}", daemon=True).start()
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` on the thread. Cancelling gives up waiting; the call itself goes on until it returns."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._calls.put(_Call(lambda: function(*args, **kwargs), loop, future))
+        return await future
+
+    def close(self) -> None:
+        """Let the thread end after the call in hand."""
+        self._calls.put(None)
+
+    def _serve(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.serve()
+
+
+class _Call:
+    def __init__(
+        self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
+    ) -> None:
+        self._function = function
+        self._loop = loop
+        self._future = future
+
+    def serve(self) -> None:
+        try:
+            result, error = self._function(), None
+        except BaseException as raised:  # noqa: BLE001 - handed over to whoever waits for the call
+            result, error = None, raised
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(self._deliver, result, error)
+
+    def _deliver(self, result: Any, error: BaseException | None) -> None:
+        if self._future.done():
+            return
+        if error is None:
+            self._future.set_result(result)
+        else:
+            self._future.set_exception(error)

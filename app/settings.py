@@ -1,0 +1,49 @@
+"""What a run is configured with, as text and numbers; the container turns it into ports."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import platformdirs
+
+from s3duct.domain.retry import RetryPolicy
+
+_NAME = "s3duct"
+
+
+def tool_version() -> str:
+    """Version of this installation."""
+    return metadata.version(_NAME)
+
+
+def default_state_dir() -> Path:
+    """Where journals of unfinished runs lie: `S3DUCT_STATE_DIR`, or this user's state folder."""
+    return Path(os.environ.get("S3DUCT_STATE_DIR") or platformdirs.user_state_path(_NAME))
+
+
+def default_scratch_dir() -> Path:
+    """Where scratch files lie: `S3DUCT_SCRATCH_DIR`, or this user's cache folder."""
+    return Path(os.environ.get("S3DUCT_SCRATCH_DIR") or platformdirs.user_cache_path(_NAME) / "scratch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the bucket is and how to reach it, the key, and where this machine keeps things.
+
+    `bucket` is `name`, `s3://name` or `file:///path`. `key` is a key spec (`hex:…`, `file:…`, `env:…`) or None. What is None
+    otherwise is left to the AWS configuration (`region`, `endpoint_url`, `profile`).
+    """
+
+    bucket: str
+    prefix: str = ""
+    region: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+    addressing_style: str = "auto"
+    key: str | None = None
+    scratch_dir: Path = field(default_factory=default_scratch_dir)
+    state_dir: Path = field(default_factory=default_state_dir)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

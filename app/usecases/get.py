@@ -1,0 +1,109 @@
+"""get: a stream from the bucket goes to a sink, in order, and not one byte of it before its whole chunk is verified."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from s3duct.app.pipeline.buffer_pool import BufferPool
+from s3duct.app.pipeline.download import ChunkDownloader
+from s3duct.app.pipeline.prefetch import fetch_in_order
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.app.pipeline.workers import BlockingThread, Workers
+from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream, stored_size_bytes
+from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.events import BytesMoved, ChunkFinished, Listener, TransferStarted
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.pipe import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """What to get. `raw` hands out the sealed bytes as they are stored."""
+
+    location: StreamLocation
+    buffers: BufferWishes
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GetSummary:
+    """What a get did."""
+
+    manifest: Manifest
+    bytes_written: int
+    raw: bool
+
+
+async def get(
+    request: GetRequest, *, sink: Sink, ports: ReadPorts, listener: Listener, stop: StopRequest
+) -> GetSummary:
+    """Write a stream to a sink.
+
+    Raises:
+        StreamNotFound, UnsupportedFormat: nothing was written.
+        KeyRequired, DecryptionFailed: no key, or not the right one; nothing was written.
+        IntegrityError: the stream is damaged; verified whole chunks before the damage were written, nothing else.
+        SinkClosed, SinkError: the consumer has gone, or the output cannot be written.
+        StoreError, AccessDenied, LocalResourceError: as they come.
+        Interrupted: `stop` was set.
+    """
+    writing = asyncio.ensure_future(_get(request, sink, ports, listener))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not writing.done():
+            raise stop.as_error("what was written is verified, but it is not the whole stream")
+        return writing.result()
+    finally:
+        stopping.cancel()
+        writing.cancel()
+        await asyncio.wait({writing})
+
+
+async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: Listener) -> GetSummary:
+    location = request.location
+    retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
+    # 1. The manifest, and whether the key in hand fits it: before any chunk is fetched.
+    manifest = await open_stream(location, store=ports.store, cipher=ports.cipher, retrier=retrier)
+    raw = request.raw and manifest.encrypted
+    if not raw:
+        check_key(manifest, ports.cipher)
+    listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))
+    # 2. Chunk after chunk, fetched ahead, verified, then written.
+    written = 0
+    writer = BlockingThread("sink")
+    try:
+        with Workers() as workers:
+            downloader = ChunkDownloader(
+                store=ports.store,
+                prefix=location.prefix,
+                cipher=None if raw else ports.cipher,
+                hasher=ports.hasher,
+                workers=workers,
+                retrier=retrier,
+            )
+            fetched = fetch_in_order(
+                manifest.chunks,
+                size_of=lambda record: stored_size_bytes(
+                    manifest, record, location=location, store=ports.store
+                ),
+                downloader=downloader,
+                pool=BufferPool(
+                    ports.memory, ports.disk, buffer_limits(manifest, request.buffers, ports), listener
+                ),
+                listener=listener,
+            )
+            async with aclosing(fetched):
+                async for chunk in fetched:
+                    await writer.call(sink.write, chunk.view)
+                    size_bytes = len(chunk.view)
+                    written += size_bytes
+                    listener(BytesMoved(size_bytes))
+                    listener(ChunkFinished(chunk.record.index, size_bytes))
+    finally:
+        writer.close()
+    return GetSummary(manifest, written, raw)

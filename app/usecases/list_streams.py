@@ -1,0 +1,110 @@
+"""list: what streams a bucket holds, as their manifests say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from s3duct.app.pipeline.manifest_io import load_manifest
+from s3duct.app.pipeline.parallel import cancel_all
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.domain.errors import DecryptionFailed, IntegrityError, NotFound, UnsupportedFormat
+from s3duct.domain.events import Listener
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.names import StreamLocation, normalize_prefix, stream_name_of_manifest_key
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.clock import Clock
+from s3duct.domain.ports.entropy import Entropy
+from s3duct.domain.ports.object_store import ObjectStore, StoredObject
+from s3duct.domain.retry import RetryPolicy
+
+_MANIFESTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ListedStream:
+    """One stream.
+
+    `manifest` is None if it is sealed to the key in hand (`problem` empty) or unreadable (`problem` says why).
+    `modified` is when the manifest was written, in UTC, as the store says.
+    """
+
+    name: str
+    manifest: Manifest | None
+    problem: str
+    modified: datetime | None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the manifest is encrypted and could not be opened."""
+        return self.manifest is None and not self.problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPorts:
+    """What list needs from the outside world."""
+
+    store: ObjectStore
+    cipher: Cipher
+    clock: Clock
+    entropy: Entropy
+    retry_policy: RetryPolicy
+
+
+async def list_streams(
+    prefix: str, *, ports: ListPorts, listener: Listener
+) -> AsyncGenerator[ListedStream, None]:
+    """Yield every stream under `prefix` in the order of the names, reading a few manifests ahead.
+
+    Without a prefix, all streams of the bucket are listed, under names that hold their prefixes.
+
+    Raises:
+        StoreError, AccessDenied, BucketNotFound: as they come.
+    """
+    retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
+    ahead: list[asyncio.Task[ListedStream | None]] = []
+    try:
+        async for name, entry in _manifests(normalize_prefix(prefix), ports.store):
+            location = StreamLocation(normalize_prefix(prefix), name)
+            ahead.append(asyncio.ensure_future(_describe(location, entry, ports, retrier)))
+            if len(ahead) >= _MANIFESTS_AT_ONCE:
+                described = await ahead.pop(0)
+                if described is not None:
+                    yield described
+        while ahead:
+            described = await ahead.pop(0)
+            if described is not None:
+                yield described
+    finally:
+        await cancel_all(ahead)
+
+
+async def _manifests(prefix: str, store: ObjectStore) -> AsyncGenerator[tuple[str, StoredObject], None]:
+    listing = store.list(prefix)
+    async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
+        async for entry in listing:
+            name = stream_name_of_manifest_key(entry.key, prefix=prefix)
+            if name is not None:
+                yield name, entry
+
+
+async def _describe(
+    location: StreamLocation, entry: StoredObject, ports: ListPorts, retrier: Retrier
+) -> ListedStream | None:
+    """Read one manifest; None if it was deleted meanwhile."""
+    manifest, problem = None, ""
+    try:
+        manifest = await retrier.run(
+            f"read of {entry.key}", lambda: load_manifest(ports.store, location, ports.cipher)
+        )
+    except DecryptionFailed:
+        pass  # sealed, and not for the key in hand
+    except (IntegrityError, UnsupportedFormat) as error:
+        problem = error.message
+    except NotFound:
+        return None
+    return ListedStream(location.name, manifest, problem, entry.modified)

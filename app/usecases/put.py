@@ -1,0 +1,317 @@
+"""put: a source becomes a stream in the bucket.
+
+The order of the steps is the safety argument: a chunk is durable, then its journal record, then the manifest, and only then
+is anything old removed. A manifest that can be seen never names a chunk that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from s3duct.app.pipeline.async_journal import AsyncJournal
+from s3duct.app.pipeline.buffer_pool import BufferPool
+from s3duct.app.pipeline.lanes import HashLanes
+from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.app.pipeline.upload import ChunkUploader
+from s3duct.app.pipeline.workers import Workers
+from s3duct.app.usecases.put_finish import PutFinisher
+from s3duct.app.usecases.put_start import PutStart, PutStarter
+from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.chunk import ChunkKeys
+from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
+from s3duct.domain.errors import (
+    InputDiverged,
+    InputTooShort,
+    JournalDamaged,
+    SourceError,
+    StreamExists,
+    UsageError,
+)
+from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.chunk_memory import ChunkMemory
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.clock import Clock
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
+from s3duct.domain.ports.entropy import Entropy
+from s3duct.domain.ports.hasher import Hasher
+from s3duct.domain.ports.journal import JournalStore
+from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.ports.pipe import Source
+from s3duct.domain.resume import Journal, ResumeRecord, RunBinding
+from s3duct.domain.retry import RetryPolicy
+from s3duct.domain.storage_class import StorageClass
+
+
+@dataclass(frozen=True, slots=True)
+class PutRequest:
+    """What to put where.
+
+    `destination` names the store for the journal (endpoint and bucket, or folder). `storage_class` applies to chunks; None
+    leaves it to the bucket. `seal_manifest` needs a cipher with a key.
+    """
+
+    location: StreamLocation
+    destination: str
+    chunk_size_bytes: int
+    buffers: BufferWishes
+    tool_version: str
+    storage_class: str | None = None
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seal_manifest: bool = False
+    clobber: bool = False
+    resume: bool = True
+    strict_resume: bool = True
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutSummary:
+    """What a put did. `manifest_sha256` (hex) is the digest of the manifest object as it was written."""
+
+    manifest: Manifest
+    manifest_key: str
+    manifest_sha256: str
+    chunks_resumed: int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutPorts:
+    """What a put needs from the outside world."""
+
+    store: ObjectStore
+    journals: JournalStore
+    cipher: Cipher
+    hasher: Hasher
+    memory: ChunkMemory
+    disk: DiskProbe
+    memory_probe: MemoryProbe
+    clock: Clock
+    entropy: Entropy
+    retry_policy: RetryPolicy
+
+
+async def put(
+    request: PutRequest, *, source: Source, ports: PutPorts, listener: Listener, stop: StopRequest
+) -> PutSummary:
+    """Store a source as a stream.
+
+    Raises:
+        StreamExists: the name is taken and `request.clobber` is off.
+        ResumeError: an unfinished run is on record and this one does not continue it; nothing was changed.
+        RunInProgress: another process puts the same stream.
+        SourceError: the source is empty or cannot be read.
+        StoreError, AccessDenied, LocalResourceError: as they come; running again resumes.
+        Interrupted: `stop` was set; running again resumes.
+    """
+    _check(request, ports.cipher)
+    binding = _binding(request, ports.cipher)
+    journal = await AsyncJournal.open(ports.journals, binding)
+    try:
+        return await _PutRun(
+            request, source=source, ports=ports, journal=journal, listener=listener, stop=stop
+        ).run(binding)
+    finally:
+        await journal.close()
+
+
+class _PutRun:
+    """One put, with its journal in hand."""
+
+    def __init__(
+        self,
+        request: PutRequest,
+        *,
+        source: Source,
+        ports: PutPorts,
+        journal: AsyncJournal,
+        listener: Listener,
+        stop: StopRequest,
+    ) -> None:
+        self._request = request
+        self._source = source
+        self._ports = ports
+        self._journal = journal
+        self._listener = listener
+        self._stop = stop
+        self._retrier = Retrier(
+            ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener
+        )
+
+    async def run(self, binding: RunBinding) -> PutSummary:
+        request = self._request
+        finisher = PutFinisher(
+            request.location, self._ports.store, self._ports.cipher, self._retrier, self._listener
+        )
+        # 1. May this run begin, and does it continue an earlier one?
+        start = await self._begin(binding)
+        # 2. The chunks: each is stored, then on record, several at once.
+        with Workers() as workers:
+            transferred, behind = await self._transfer(start, workers)
+        # 3. Is this the whole source?
+        warnings = await self._check_source(transferred)
+        # 4. The manifest, last of all: from here on the stream exists.
+        manifest = start.finished or self._build_manifest(start, transferred)
+        manifest_sha256 = ""
+        if start.finished is None:
+            manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
+        # 5. What the new manifest made superfluous goes, then the journal.
+        superfluous = start.superseded_keys | {record.chunk.key for record in behind}
+        await finisher.remove(superfluous - {record.key for record in manifest.chunks})
+        if start.unreadable_old:
+            self._listener(
+                Notice(
+                    "the replaced stream could not be read with this key: its chunks are left in the bucket"
+                )
+            )
+        await self._journal.discard()
+        return PutSummary(
+            manifest, request.location.manifest_key, manifest_sha256, transferred.resumed_chunks, warnings
+        )
+
+    async def _begin(self, binding: RunBinding) -> PutStart:
+        recorded = await self._recorded()
+        starter = PutStarter(
+            location=self._request.location,
+            store=self._ports.store,
+            cipher=self._ports.cipher,
+            retrier=self._retrier,
+            clock=self._ports.clock,
+            entropy=self._ports.entropy,
+        )
+        try:
+            start = await starter.decide(binding, recorded, clobber=self._request.clobber)
+        except StreamExists:
+            if recorded is None:
+                await self._journal.discard()
+            raise
+        for place in await self._journal.unfinished_elsewhere(binding):
+            self._listener(
+                Notice(f"an unfinished put of {binding.name!r} to {place} is on record; it stays as it is")
+            )
+        if start.is_new:
+            await self._journal.start(start.header)
+        return start
+
+    async def _recorded(self) -> Journal | None:
+        """The journal of an unfinished run, unless it is to be left aside."""
+        try:
+            recorded = await self._journal.read()
+        except JournalDamaged:
+            if self._request.resume:
+                raise
+            return None
+        return recorded if self._request.resume else None
+
+    async def _transfer(
+        self, start: PutStart, workers: Workers
+    ) -> tuple[Transferred, tuple[ResumeRecord, ...]]:
+        """Store all chunks; return them, and the records behind the end of a shorter input."""
+        request, ports = self._request, self._ports
+        self._listener(TransferStarted(request.location.name))
+        if start.plan.stored_chunks:
+            self._listener(ResumeStarted(start.plan.stored_chunks, start.plan.stored_bytes))
+        uploader = ChunkUploader(
+            store=ports.store,
+            prefix=request.location.prefix,
+            cipher=ports.cipher,
+            hasher=ports.hasher,
+            workers=workers,
+            retrier=self._retrier,
+            storage_class=request.storage_class,
+            chunk_size_bytes=request.chunk_size_bytes,
+        )
+        limits = request.buffers.resolve(
+            request.chunk_size_bytes + uploader.overhead_bytes,
+            memory_available_bytes=ports.memory_probe.available_bytes(),
+            disk_free_bytes=ports.disk.free_bytes(),
+        )
+        transfer = PutTransfer(
+            keys=ChunkKeys(request.location.name, start.header.generation),
+            chunk_size_bytes=request.chunk_size_bytes,
+            plan=start.plan,
+            strict=request.strict_resume,
+            source=self._source,
+            journal=self._journal,
+            pool=BufferPool(ports.memory, ports.disk, limits, self._listener),
+            lanes=HashLanes(ports.hasher, workers),
+            uploader=uploader,
+            clock=ports.clock,
+            listener=self._listener,
+            stop=self._stop,
+        )
+        try:
+            transferred = await transfer.run()
+            behind = start.plan.judge_end(len(transferred.records), strict=request.strict_resume)
+        except (InputDiverged, InputTooShort) as error:
+            if start.finished is not None:
+                raise _exists_with_other_content(request.location) from error
+            raise
+        return transferred, behind
+
+    async def _check_source(self, transferred: Transferred) -> tuple[str, ...]:
+        if not transferred.records and not self._request.allow_empty:
+            await self._journal.discard()
+            raise SourceError(
+                "the input is empty",
+                hint="did the producer fail? --allow-empty stores an empty stream all the same",
+            )
+        warning = self._source.completeness_warning(transferred.total_bytes)
+        if not warning:
+            return ()
+        self._listener(Notice(warning))
+        return (warning,)
+
+    def _build_manifest(self, start: PutStart, transferred: Transferred) -> Manifest:
+        request, cipher = self._request, self._ports.cipher
+        return Manifest(
+            name=request.location.name,
+            chunk_size_bytes=request.chunk_size_bytes,
+            total_bytes=transferred.total_bytes,
+            chunks=transferred.records,
+            final_chain=transferred.final_link.hex(),
+            created=self._ports.clock.now().isoformat(),
+            tool_version=request.tool_version,
+            method=cipher.method,
+            recipient=cipher.recipient,
+            sealed=request.seal_manifest,
+            storage_class=request.storage_class or StorageClass.STANDARD.value,
+            description=request.description,
+            tags=request.tags,
+            run_id=start.header.run_id,
+        )
+
+
+def _check(request: PutRequest, cipher: Cipher) -> None:
+    if request.seal_manifest and cipher.method is EncryptionMethod.NONE:
+        raise UsageError("--encrypt-manifest needs a key", hint="give one with --key")
+    if cipher.method is EncryptionMethod.AES_256_GCM and request.chunk_size_bytes > AES_MAX_MESSAGE_BYTES:
+        raise UsageError(
+            "the chunk size is above what AES-256-GCM can seal as one message (64 GiB less 32 bytes)"
+        )
+
+
+def _binding(request: PutRequest, cipher: Cipher) -> RunBinding:
+    return RunBinding(
+        destination=request.destination,
+        prefix=request.location.prefix,
+        name=request.location.name,
+        chunk_size_bytes=request.chunk_size_bytes,
+        method=cipher.method,
+        key_id=cipher.key_id,
+        sealed_manifest=request.seal_manifest,
+        storage_class=request.storage_class or "",
+    )
+
+
+def _exists_with_other_content(location: StreamLocation) -> StreamExists:
+    return StreamExists(
+        f"a stream {location.name!r} exists already, and the input is not the one it holds",
+        hint="choose another --name, or replace it with --clobber",
+    )

@@ -1,0 +1,147 @@
+"""The start of a put: is the name free, does an unfinished run continue, and where do new chunks go?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import cast
+
+from s3duct.app.pipeline.manifest_io import load_manifest
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.domain.errors import (
+    DecryptionFailed,
+    IntegrityError,
+    ObjectNotFound,
+    StreamExists,
+    UnsupportedFormat,
+)
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.clock import Clock
+from s3duct.domain.ports.entropy import Entropy
+from s3duct.domain.ports.object_store import ObjectStore, StoredObject
+from s3duct.domain.resume import Journal, JournalHeader, ResumePlan, RunBinding, check_binding
+
+_RUN_ID_BYTES = 16
+_GENERATION_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PutStart:
+    """How a put begins.
+
+    `header` is the journal's; `is_new` says that it has to be written first. `finished` is the manifest that an earlier
+    attempt of the same run had already written when it was cut off. `superseded_keys` are the relative chunk keys of the
+    stream that this run replaces; `unreadable_old` says that there is one whose chunks are not known.
+    """
+
+    header: JournalHeader
+    is_new: bool
+    plan: ResumePlan
+    finished: Manifest | None = None
+    superseded_keys: frozenset[str] = frozenset()
+    unreadable_old: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Existing:
+    """The stream stored under the name: `manifest` is None where it cannot be read with the key in hand."""
+
+    manifest: Manifest | None
+
+
+class PutStarter:
+    """Decides how a put begins, from what the bucket and the journal hold. Changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        location: StreamLocation,
+        store: ObjectStore,
+        cipher: Cipher,
+        retrier: Retrier,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        """Take what deciding needs."""
+        self._location = location
+        self._store = store
+        self._cipher = cipher
+        self._retrier = retrier
+        self._clock = clock
+        self._entropy = entropy
+
+    async def decide(self, binding: RunBinding, recorded: Journal | None, *, clobber: bool) -> PutStart:
+        """Decide.
+
+        Args:
+            binding: what this run is bound to.
+            recorded: the journal of an unfinished run that may be continued, if there is one.
+            clobber: whether an existing stream may be replaced.
+
+        Raises:
+            StreamExists: the name is taken and `clobber` is off.
+            JournalMismatch: the unfinished run was started with other settings.
+            JournalDamaged: its records contradict each other.
+        """
+        existing = await self._retrier.run("look-up of the manifest", self._find_existing)
+        finished = _own_manifest(existing, recorded)
+        if finished is not None and clobber:
+            recorded = finished = None  # that run has ended; this one replaces its stream
+        if existing is not None and finished is None and not clobber:
+            raise StreamExists(
+                f"a stream {self._location.name!r} exists already",
+                hint="choose another --name, or replace it with --clobber",
+            )
+        if recorded is not None:
+            check_binding(recorded.header, binding)
+        old = existing.manifest if existing is not None and finished is None else None
+        return PutStart(
+            header=recorded.header if recorded is not None else await self._new_header(binding, existing),
+            is_new=recorded is None,
+            plan=ResumePlan(recorded.records if recorded is not None else ()),
+            finished=finished,
+            superseded_keys=frozenset(record.key for record in old.chunks)
+            if old is not None
+            else frozenset(),
+            unreadable_old=existing is not None and existing.manifest is None,
+        )
+
+    async def _find_existing(self) -> _Existing | None:
+        try:
+            await self._store.head(self._location.manifest_key)
+        except ObjectNotFound:
+            return None
+        try:
+            return _Existing(await load_manifest(self._store, self._location, self._cipher))
+        except (DecryptionFailed, IntegrityError, UnsupportedFormat):
+            return _Existing(None)
+
+    async def _new_header(self, binding: RunBinding, existing: _Existing | None) -> JournalHeader:
+        """Plain chunk keys if nobody uses them, a generation of this run's own otherwise."""
+        taken = existing is not None or await self._retrier.run("look-up of chunks", self._has_chunks)
+        return JournalHeader(
+            binding=binding,
+            run_id=self._entropy.token_hex(_RUN_ID_BYTES),
+            generation=self._entropy.token_hex(_GENERATION_BYTES) if taken else "",
+            created=self._clock.now().isoformat(),
+        )
+
+    async def _has_chunks(self) -> bool:
+        """Whether a run that is not on record here (another machine's, a lost one) uses the plain chunk keys."""
+        first = self._location.folder + "chunk-"
+        listing = self._store.list(self._location.folder, start_after=first)
+        async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
+            async for entry in listing:
+                return entry.key.startswith(first)
+        return False
+
+
+def _own_manifest(existing: _Existing | None, recorded: Journal | None) -> Manifest | None:
+    """The manifest, if the recorded run wrote it just before it was cut off."""
+    manifest = existing.manifest if existing is not None else None
+    if manifest is None or recorded is None or manifest.run_id != recorded.header.run_id:
+        return None
+    return manifest

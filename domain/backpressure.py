@@ -1,0 +1,105 @@
+"""Backpressure: may the next chunk be read from the source, and where do its bytes go?
+
+Memory first, scratch behind it, then wait until a chunk in flight is done. Asked before every chunk, with fresh figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from s3duct.domain.errors import UsageError
+from s3duct.domain.sizes import GIB, MIB, format_size
+
+_MIN_AUTO_CHUNKS = 2
+_MAX_AUTO_CHUNKS = 10
+_MEMORY_SHARE = 4
+_MAX_AUTO_MEMORY_BYTES = 2 * GIB
+MIN_MEMORY_BYTES = 64 * MIB
+# Never take the last of a disk: the database next door needs some.
+DISK_RESERVE_BYTES = 256 * MIB
+
+
+class Admission(Enum):
+    """Answer of the policy."""
+
+    MEMORY = auto()
+    SCRATCH = auto()
+    WAIT = auto()
+    ABORT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class BufferLimits:
+    """What chunk buffers may take: bytes of memory, bytes of scratch, and how many there may be at once."""
+
+    memory_bytes: int
+    scratch_bytes: int
+    max_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferUsage:
+    """What chunk buffers take now."""
+
+    memory_bytes: int = 0
+    scratch_bytes: int = 0
+    chunks: int = 0
+
+
+def admit(
+    size_bytes: int, overhead_bytes: int, *, limits: BufferLimits, usage: BufferUsage, disk_free_bytes: int
+) -> Admission:
+    """Decide over one more buffer.
+
+    Args:
+        size_bytes: size of the buffer.
+        overhead_bytes: what the chunk takes in memory besides, wherever its buffer lies.
+        limits: the limits in force.
+        usage: what all buffers in use take.
+        disk_free_bytes: free space where scratch files lie, now.
+
+    Returns:
+        Where it may go; `WAIT` while buffers in use will come back; `ABORT` if none is in use and it fits nowhere.
+    """
+    if usage.chunks < limits.max_chunks:
+        memory_left = limits.memory_bytes - usage.memory_bytes
+        if size_bytes + overhead_bytes <= memory_left:
+            return Admission.MEMORY
+        scratch_left = min(limits.scratch_bytes - usage.scratch_bytes, disk_free_bytes - DISK_RESERVE_BYTES)
+        if size_bytes <= scratch_left and overhead_bytes <= memory_left:
+            return Admission.SCRATCH
+    return Admission.WAIT if usage.chunks else Admission.ABORT
+
+
+@dataclass(frozen=True, slots=True)
+class BufferWishes:
+    """What the user asked for; None leaves it to the machine: `--memory-limit`, `--diskspace-limit`, `--buffer-chunks`."""
+
+    memory_bytes: int | None = None
+    scratch_bytes: int | None = None
+    max_chunks: int | None = None
+
+    def resolve(self, cost_bytes: int, *, memory_available_bytes: int, disk_free_bytes: int) -> BufferLimits:
+        """Return the limits for chunks that take `cost_bytes` each, given what the machine has now.
+
+        Memory: a quarter of what is available, between 64 MiB and 2 GiB. Scratch: half of what is free. Chunks: what memory
+        holds, but 2 at least and 10 at most.
+
+        Raises:
+            UsageError: a wish cannot be met by anything.
+        """
+        if self.memory_bytes is not None and self.memory_bytes < MIN_MEMORY_BYTES:
+            raise UsageError(f"the memory limit is below {format_size(MIN_MEMORY_BYTES)}")
+        if self.max_chunks is not None and self.max_chunks < 1:
+            raise UsageError("at least one chunk has to be buffered")
+        memory = self.memory_bytes
+        if memory is None:
+            memory = min(
+                max(memory_available_bytes // _MEMORY_SHARE, MIN_MEMORY_BYTES), _MAX_AUTO_MEMORY_BYTES
+            )
+        scratch = disk_free_bytes // 2 if self.scratch_bytes is None else self.scratch_bytes
+        chunks = self.max_chunks
+        if chunks is None:
+            chunks = min(max(memory // max(cost_bytes, 1), _MIN_AUTO_CHUNKS), _MAX_AUTO_CHUNKS)
+        return BufferLimits(memory_bytes=memory, scratch_bytes=scratch, max_chunks=chunks)

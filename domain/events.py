@@ -1,0 +1,90 @@
+"""What a run reports while it goes on. Progress lines, summaries and embedders are listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events. Listeners are called on the event loop's thread and must not block or raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted(Event):
+    """A put or get begins. Totals are None where they are not known in advance."""
+
+    stream: str
+    total_bytes: int | None = None
+    total_chunks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeStarted(Event):
+    """A put continues an unfinished run: that much is stored already."""
+
+    stored_chunks: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesMoved(Event):
+    """`size_bytes` plain bytes more were read from the source (put) or written to the sink (get)."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkStarted(Event):
+    """A chunk is in flight from now on."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFinished(Event):
+    """A chunk is stored (put), confirmed as stored by an earlier run (`resumed`), written out (get) or checked (verify)."""
+
+    index: int
+    size_bytes: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFaulty(Event):
+    """Verify found a chunk that is missing or wrong."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled(Event):
+    """An operation failed and is tried again after `delay_s` seconds."""
+
+    operation: str
+    reason: str
+    attempt: int
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BackpressureStarted(Event):
+    """Reading waits: `reason` says for what."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the user should read; nothing failed."""
+
+    message: str
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore_events(event: Event) -> None:
+    """The listener that listens to nothing."""

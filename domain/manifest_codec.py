@@ -1,0 +1,270 @@
+"""Manifest to JSON and back. What is read is hostile input: everything is checked before anything is used."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord
+from s3duct.domain.digest import DIGEST_BYTES, DualDigest
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.errors import ManifestInvalid, UnsupportedFormat
+from s3duct.domain.manifest import FORMAT_VERSION, Manifest
+from s3duct.domain.names import MANIFEST_FILE
+from s3duct.domain.sizes import GIB, TIB
+
+# A record takes about 330 bytes of JSON: room for some three million chunks. Readers stop downloading here.
+MAX_MANIFEST_BYTES = GIB
+_MAX_TOTAL_BYTES = 1024 * 1024 * TIB
+_MAX_ETAG_LENGTH = 1024
+_EXTENSION = "s3duct"
+_HEX = re.compile(r"[0-9a-f]*")
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest as UTF-8 JSON, two spaces deep, fields in the order of s3duct 0.4.0."""
+    document: dict[str, object] = {
+        "version": FORMAT_VERSION,
+        "name": manifest.name,
+        "description": manifest.description,
+        "created": manifest.created,
+        "tool_version": manifest.tool_version,
+        "chunk_count": len(manifest.chunks),
+        "chunk_size": manifest.chunk_size_bytes,
+        "total_bytes": manifest.total_bytes,
+        "encrypted": manifest.encrypted,
+        "encrypted_manifest": manifest.sealed,
+        "encryption_method": manifest.method.value,
+        "encryption_recipient": manifest.recipient,
+        "storage_class": manifest.storage_class,
+        "tags": dict(manifest.tags),
+        "chunks": [encode_record(record) for record in manifest.chunks],
+        "final_chain": manifest.final_chain,
+        "stream_sha256": manifest.stream_sha256,
+        "stream_sha3_256": manifest.stream_sha3_256,
+    }
+    if manifest.run_id:
+        # s3duct 0.3.0 and 0.4.0 ignore unknown top-level keys; all of ours go under this one.
+        document[_EXTENSION] = {"run_id": manifest.run_id}
+    return json.dumps(document, indent=2).encode("utf-8")
+
+
+def encode_record(record: ChunkRecord) -> dict[str, object]:
+    """Write a chunk record as the JSON object that manifests and journals hold.
+
+    No field of ours may be added: s3duct 0.3.0 crashes on an unknown key in a chunk record.
+    """
+    fields: dict[str, object] = {
+        "index": record.index,
+        "s3_key": record.key,
+        "size": record.size_bytes,
+        "sha256": record.digest.sha256.hex(),
+        "sha3_256": record.digest.sha3_256.hex(),
+        "etag": record.etag,
+    }
+    if record.sealed_size_bytes is not None:
+        fields["encrypted_size"] = record.sealed_size_bytes
+    if record.sealed_sha256 is not None:
+        fields["encrypted_sha256"] = record.sealed_sha256.hex()
+    return fields
+
+
+def decode_manifest(data: bytes, *, name: str) -> Manifest:
+    """Read and validate the manifest of stream `name`.
+
+    Raises:
+        ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
+        UnsupportedFormat: a newer format version or an unknown encryption method.
+    """
+    reader = _Fields(parse_json_object(data))
+    version = reader.integer("version", default=FORMAT_VERSION, low=1, high=1 << 31)
+    if version > FORMAT_VERSION:
+        raise UnsupportedFormat(
+            f"the manifest of {name!r} has format version {version}, this program reads {FORMAT_VERSION}",
+            hint="upgrade s3duct to read this stream",
+        )
+    stored_name = reader.text("name")
+    if stored_name != name:
+        _invalid(f"it is the manifest of {stored_name!r}, not of {name!r}")
+    manifest = Manifest(
+        name=name,
+        chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),
+        total_bytes=reader.integer("total_bytes", low=0, high=_MAX_TOTAL_BYTES),
+        chunks=tuple(decode_record(item, name=name) for item in reader.array("chunks")),
+        final_chain=_final_chain(reader),
+        created=reader.text("created", default=""),
+        tool_version=reader.text("tool_version", default=""),
+        method=_method(reader),
+        recipient=reader.optional_text("encryption_recipient"),
+        sealed=reader.boolean("encrypted_manifest", default=False),
+        storage_class=reader.optional_text("storage_class"),
+        description=reader.text("description", default=""),
+        tags=_text_map(reader.mapping("tags")),
+        stream_sha256=reader.text("stream_sha256", default=""),
+        stream_sha3_256=reader.text("stream_sha3_256", default=""),
+        run_id=_Fields(reader.mapping(_EXTENSION)).text("run_id", default=""),
+    )
+    _check_consistency(manifest, chunk_count=reader.integer("chunk_count", low=0, high=1 << 40))
+    return manifest
+
+
+def decode_record(item: object, *, name: str) -> ChunkRecord:
+    """Read and validate one chunk record of stream `name`. Raises `ManifestInvalid`."""
+    if not isinstance(item, dict):
+        _invalid("a chunk record is not an object")
+    reader = _Fields(item)
+    sealed_size = reader.get("encrypted_size")
+    sealed_sha256 = reader.get("encrypted_sha256")
+    return ChunkRecord(
+        index=reader.integer("index", low=0, high=1 << 40),
+        key=_chunk_key(reader, name),
+        size_bytes=reader.integer("size", low=1, high=MAX_OBJECT_BYTES),
+        digest=DualDigest(sha256=reader.digest("sha256"), sha3_256=reader.digest("sha3_256")),
+        etag=_etag(reader),
+        sealed_size_bytes=(
+            None if sealed_size is None else reader.integer("encrypted_size", low=1, high=MAX_OBJECT_BYTES)
+        ),
+        sealed_sha256=None if sealed_sha256 is None else reader.digest("encrypted_sha256"),
+    )
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting.
+
+    Raises:
+        ManifestInvalid: it is none.
+    """
+    try:
+        document = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
+    if not isinstance(document, dict):
+        _invalid("it is not a JSON object")
+    return document
+
+
+class _Fields:
+    """Typed access to the fields of one untrusted JSON object."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+
+    def get(self, key: str) -> object:
+        return self._fields.get(key)
+
+    def text(self, key: str, *, default: str | None = None) -> str:
+        value = self._fields.get(key, default)
+        if not isinstance(value, str):
+            _invalid(f"field {key!r} is not text")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        return None if self._fields.get(key) is None else self.text(key)
+
+    def boolean(self, key: str, *, default: bool) -> bool:
+        value = self._fields.get(key, default)
+        if not isinstance(value, bool):
+            _invalid(f"field {key!r} is not true or false")
+        return value
+
+    def integer(self, key: str, *, low: int, high: int, default: int | None = None) -> int:
+        value = self._fields.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            _invalid(f"field {key!r} is not a whole number")
+        if not low <= value <= high:
+            _invalid(f"field {key!r} is out of range")
+        return value
+
+    def digest(self, key: str) -> bytes:
+        text = self.text(key)
+        if len(text) != 2 * DIGEST_BYTES or not _HEX.fullmatch(text):
+            _invalid(f"field {key!r} is not a digest of {DIGEST_BYTES} bytes in hex")
+        return bytes.fromhex(text)
+
+    def array(self, key: str) -> list[Any]:
+        value = self._fields.get(key)
+        if not isinstance(value, list):
+            _invalid(f"field {key!r} is not a list")
+        return value
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        value = self._fields.get(key, {})
+        if not isinstance(value, dict):
+            _invalid(f"field {key!r} is not an object")
+        return value
+
+
+def _method(reader: _Fields) -> EncryptionMethod:
+    text = reader.optional_text("encryption_method")
+    try:
+        method = EncryptionMethod(text)
+    except ValueError:
+        raise UnsupportedFormat(
+            f"unknown encryption method {text!r} in the manifest", hint="upgrade s3duct to read this stream"
+        ) from None
+    if reader.boolean("encrypted", default=False) != (method is not EncryptionMethod.NONE):
+        _invalid("fields 'encrypted' and 'encryption_method' contradict each other")
+    return method
+
+
+def _chunk_key(reader: _Fields, name: str) -> str:
+    key = reader.text("s3_key")
+    inner = key.removeprefix(f"{name}/")
+    if (
+        inner == key
+        or any(segment in ("", ".", "..") for segment in inner.split("/"))
+        or not key.isprintable()
+    ):
+        _invalid(f"chunk key {key!r} does not lie under {name + '/'!r}")
+    if inner.rsplit("/", 1)[-1] == MANIFEST_FILE:
+        _invalid(f"chunk key {key!r} is a manifest")
+    return key
+
+
+def _etag(reader: _Fields) -> str:
+    etag = reader.text("etag", default="")
+    if len(etag) > _MAX_ETAG_LENGTH:
+        _invalid("an ETag is too long")
+    return etag
+
+
+def _final_chain(reader: _Fields) -> str:
+    return reader.digest("final_chain").hex() if reader.get("final_chain") else ""
+
+
+def _text_map(fields: Mapping[str, Any]) -> dict[str, str]:
+    if any(not isinstance(value, str) for value in fields.values()):
+        _invalid("a tag is not text")
+    return dict(fields)
+
+
+def _check_consistency(manifest: Manifest, *, chunk_count: int) -> None:
+    if chunk_count != len(manifest.chunks):
+        _invalid(f"'chunk_count' is {chunk_count}, but {len(manifest.chunks)} chunks are listed")
+    if [record.index for record in manifest.chunks] != list(range(len(manifest.chunks))):
+        _invalid("the chunk indices do not run from 0 in order")
+    if len({record.key for record in manifest.chunks}) != len(manifest.chunks):
+        _invalid("two chunks have the same key")
+    if any(record.size_bytes > manifest.chunk_size_bytes for record in manifest.chunks):
+        _invalid("a chunk is larger than 'chunk_size'")
+    if sum(record.size_bytes for record in manifest.chunks) != manifest.total_bytes:
+        _invalid("the chunk sizes do not add up to 'total_bytes'")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("duplicate key")
+    return fields
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _invalid(reason: str) -> NoReturn:
+    raise ManifestInvalid(
+        f"the manifest is not valid: {reason}", hint="it was altered or damaged; nothing was written"
+    )

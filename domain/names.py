@@ -1,0 +1,95 @@
+"""Names in the bucket: stream name, prefix, and the keys made of them (format version 1, "Keys")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s3duct.domain.errors import UsageError
+
+MANIFEST_FILE = ".manifest.json"
+_MAX_KEY_BYTES = 1024  # S3: object keys are at most 1,024 bytes of UTF-8
+_ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…" behind the name
+
+
+def check_stream_name(name: str) -> str:
+    """Return `name` if it can name a stream.
+
+    Raises:
+        UsageError: empty, leading or trailing `/`, `//`, `.` or `..` segments, control characters, or too long.
+    """
+    if not name:
+        raise UsageError("the stream name is empty")
+    _check_path(name, what="stream name")
+    return name
+
+
+def normalize_prefix(prefix: str) -> str:
+    """Return the key prefix `P`: empty, or the text with its trailing slashes replaced by exactly one.
+
+    Raises:
+        UsageError: the prefix holds segments that no key may hold.
+    """
+    stripped = prefix.rstrip("/")
+    if not stripped:
+        if prefix:
+            raise UsageError(f"the prefix {prefix!r} has no text before its slashes")
+        return ""
+    _check_path(stripped, what="prefix")
+    return stripped + "/"
+
+
+def _check_path(path: str, *, what: str) -> None:
+    if path.startswith("/") or path.endswith("/"):
+        raise UsageError(f"the {what} {path!r} starts or ends with '/'")
+    for segment in path.split("/"):
+        if segment in ("", ".", ".."):
+            raise UsageError(f"the {what} {path!r} holds an empty, '.' or '..' segment")
+    if any(not character.isprintable() for character in path):
+        raise UsageError(f"the {what} holds control or unprintable characters: {path!r}")
+    try:
+        length = len(path.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise UsageError(f"the {what} is not valid text: {path!r}") from None
+    if length > _MAX_KEY_BYTES - _ROOM_FOR_SUFFIX:
+        raise UsageError(f"the {what} is too long ({length} bytes; S3 keys hold at most {_MAX_KEY_BYTES})")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLocation:
+    """Where a stream lives in its bucket.
+
+    `prefix` is normalized (see `normalize_prefix`), `name` is checked (see `check_stream_name`). Keys that go into
+    manifests and journals are relative: without the prefix.
+    """
+
+    prefix: str
+    name: str
+
+    @classmethod
+    def parse(cls, *, prefix: str, name: str) -> StreamLocation:
+        """Check both texts and build the location. Raises `UsageError`."""
+        location = cls(prefix=normalize_prefix(prefix), name=check_stream_name(name))
+        _check_path(location.prefix + location.name, what="prefix and stream name")
+        return location
+
+    @property
+    def manifest_key(self) -> str:
+        """Full key of the manifest."""
+        return f"{self.prefix}{self.name}/{MANIFEST_FILE}"
+
+    @property
+    def folder(self) -> str:
+        """Full key prefix under which everything of this stream lies, with its trailing slash."""
+        return f"{self.prefix}{self.name}/"
+
+    def full_key(self, relative_key: str) -> str:
+        """Full key of a relative key as manifests hold it."""
+        return self.prefix + relative_key
+
+
+def stream_name_of_manifest_key(key: str, *, prefix: str) -> str | None:
+    """Return the stream name (relative to `prefix`) if `key` is the key of a manifest, else None."""
+    suffix = "/" + MANIFEST_FILE
+    if not key.startswith(prefix) or not key.endswith(suffix):
+        return None
+    return key[len(prefix) : -len(suffix)] or None

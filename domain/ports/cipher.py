@@ -1,0 +1,80 @@
+"""Port: sealing chunks on the way out and opening them on the way back, in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.ports.object_store import Bytes
+
+
+class Sealer(Protocol):
+    """Seals one message once. Not thread-safe; calls may come from different threads, one after another."""
+
+    def update(self, plain: memoryview) -> Bytes:
+        """Seal the next piece; return the sealed bytes that are ready (maybe none, maybe `plain` itself)."""
+        ...
+
+    def finish(self) -> Bytes:
+        """Return the last sealed bytes. Nothing may follow."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens one message once, in place: plain bytes take the place of the sealed ones in the same buffer.
+
+    Plain bytes lie at `buffer[start:stop]`. **They are not authenticated until `finish` has returned.** Not thread-safe;
+    calls may come from different threads in turn.
+    """
+
+    @property
+    def start(self) -> int:
+        """Offset of the first plain byte in the buffer."""
+        ...
+
+    def advance(self, buffer: memoryview, filled: int) -> int:
+        """Open what can be opened of `buffer[:filled]`; return `stop` so far. It never shrinks.
+
+        Raises:
+            DecryptionFailed: the key is wrong or the bytes are damaged; a retry helps only with other bytes.
+        """
+        ...
+
+    def finish(self, buffer: memoryview, filled: int) -> int:
+        """Open the rest, now that the message is complete at `filled` bytes, and authenticate all of it; return `stop`.
+
+        Raises:
+            DecryptionFailed: as above. Nothing in the buffer may be used then.
+        """
+        ...
+
+
+class Cipher(Protocol):
+    """A way of sealing with its key or recipients in hand."""
+
+    @property
+    def method(self) -> EncryptionMethod:
+        """As the manifest names it."""
+        ...
+
+    @property
+    def recipient(self) -> str | None:
+        """Public text for the manifest (age recipients), None for the others."""
+        ...
+
+    @property
+    def key_id(self) -> str:
+        """Hex text that tells keys apart without revealing them; empty for no encryption."""
+        ...
+
+    def sealed_size_bytes(self, plain_bytes: int) -> int:
+        """Size of the sealed form of a message of `plain_bytes`."""
+        ...
+
+    def sealer(self) -> Sealer:
+        """Begin to seal a message (fresh nonce or file key every time)."""
+        ...
+
+    def opener(self) -> Opener:
+        """Begin to open a message."""
+        ...

@@ -1,0 +1,55 @@
+"""Port: the memory of unfinished runs, durable record by record."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from s3duct.domain.resume import Journal, JournalHeader, ResumeRecord, RunBinding
+
+
+class JournalFile(Protocol):
+    """The journal of one stream at one destination, held exclusively. All calls block (they wait for the disk).
+
+    Every method raises `LocalResourceError` if the disk fails.
+    """
+
+    def read(self) -> Journal | None:
+        """Return what is on record, without a torn last record; None if there is nothing.
+
+        Raises:
+            JournalDamaged: it is damaged otherwise.
+        """
+        ...
+
+    def start(self, header: JournalHeader) -> None:
+        """Begin anew with this header; durable when it returns. What was on record is dropped."""
+        ...
+
+    def append(self, record: ResumeRecord) -> None:
+        """Add one record; durable when it returns."""
+        ...
+
+    def discard(self) -> None:
+        """Remove the journal: its run has ended. Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; what is on record stays. Idempotent."""
+        ...
+
+
+class JournalStore(Protocol):
+    """All journals of this user on this machine."""
+
+    def open(self, binding: RunBinding) -> JournalFile:
+        """Take hold of the journal of that stream at that destination.
+
+        Raises:
+            RunInProgress: another process holds it.
+            LocalResourceError: the state folder cannot be used.
+        """
+        ...
+
+    def unfinished_elsewhere(self, binding: RunBinding) -> list[str]:
+        """Return the other destinations at which a stream of that name has an unfinished run."""
+        ...

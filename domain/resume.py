@@ -1,0 +1,203 @@
+"""Resume: from the records of an unfinished run to what has to happen next.
+
+The journal binds itself to its run (`RunBinding`), then holds one record a stored chunk, in any order. The fold checks
+them; `ResumePlan` judges each chunk of the new input against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum, auto
+
+from s3duct.domain.chain import ChainLink
+from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.digest import DualDigest
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.errors import InputDiverged, InputTooShort, JournalDamaged, JournalMismatch
+from s3duct.domain.sizes import format_size
+
+RESTART_HINT = "use --no-resume to leave the stored part aside and start over"
+
+
+@dataclass(frozen=True, slots=True)
+class RunBinding:
+    """What a run is bound to: a journal is continued only by a run with the same values.
+
+    `destination` names the store (endpoint and bucket, or folder). `key_id` tells keys apart without revealing them; it is
+    empty for plain streams.
+    """
+
+    destination: str
+    prefix: str
+    name: str
+    chunk_size_bytes: int
+    method: EncryptionMethod
+    key_id: str = ""
+    sealed_manifest: bool = False
+    storage_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHeader:
+    """First line of a journal: the binding, the run's identity, and where its chunks go.
+
+    `generation` is empty (plain keys) or 8 hex digits (see `chunk.chunk_key`); `created` is ISO 8601 in UTC.
+    """
+
+    binding: RunBinding
+    run_id: str
+    generation: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRecord:
+    """One stored chunk of an unfinished run with its own chain link, and when it was stored (ISO 8601, UTC)."""
+
+    chunk: ChunkRecord
+    link: ChainLink
+    stored_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal as read: the header and every whole record, in the order of writing."""
+
+    header: JournalHeader
+    records: tuple[ResumeRecord, ...] = ()
+
+
+class Verdict(Enum):
+    """What to do with a chunk of the input."""
+
+    STORED = auto()
+    UPLOAD = auto()
+
+
+_SETTING_NAMES = {
+    "destination": "destination",
+    "prefix": "prefix",
+    "name": "stream name",
+    "chunk_size_bytes": "chunk size",
+    "method": "encryption method",
+    "key_id": "key",
+    "sealed_manifest": "manifest encryption",
+    "storage_class": "storage class",
+}
+
+
+def check_binding(header: JournalHeader, wanted: RunBinding) -> None:
+    """Check that a run with `wanted` may continue the journal under `header`.
+
+    Raises:
+        JournalMismatch: it may not; the message names every setting that differs. A retry cannot help.
+    """
+    differing = [
+        field.name
+        for field in fields(RunBinding)
+        if getattr(header.binding, field.name) != getattr(wanted, field.name)
+    ]
+    if differing:
+        details = "; ".join(_describe(name, header.binding, wanted) for name in differing)
+        raise JournalMismatch(
+            f"an unfinished put of {wanted.name!r} was started with another {details}",
+            hint=f"repeat the put as it was started, or {RESTART_HINT}",
+        )
+
+
+def _describe(name: str, started: RunBinding, wanted: RunBinding) -> str:
+    label = _SETTING_NAMES[name]
+    if name == "key_id":
+        return label
+    before, now = getattr(started, name), getattr(wanted, name)
+    if name == "chunk_size_bytes":
+        return f"{label} ({format_size(before)}, now {format_size(now)})"
+    if isinstance(before, EncryptionMethod):
+        return f"{label} ({before.value or 'none'}, now {now.value or 'none'})"
+    return f"{label} ({before!r}, now {now!r})"
+
+
+class ResumePlan:
+    """What is stored already, and the judgement over each chunk of the input."""
+
+    def __init__(self, records: Iterable[ResumeRecord]) -> None:
+        """Fold records, in the order of writing; a later record of an index replaces an earlier one.
+
+        Raises:
+            JournalDamaged: neighbouring records contradict the chain.
+        """
+        self._records: dict[int, ResumeRecord] = {record.chunk.index: record for record in records}
+        for index, record in self._records.items():
+            before = self._records.get(index - 1)
+            if index == 0 or before is not None:
+                link = (before.link if before is not None else ChainLink()).extend(record.chunk.digest)
+                if link != record.link:
+                    raise JournalDamaged(
+                        f"the journal's records of chunks {index - 1} and {index} contradict each other",
+                        hint=RESTART_HINT,
+                    )
+        self.stored_chunks = len(self._records)
+        self.stored_bytes = sum(record.chunk.size_bytes for record in self._records.values())
+
+    @property
+    def records(self) -> Mapping[int, ResumeRecord]:
+        """Records by chunk index."""
+        return self._records
+
+    def judge(
+        self, index: int, *, size_bytes: int, digest: DualDigest, link: ChainLink, strict: bool
+    ) -> Verdict:
+        """Decide over chunk `index` of the input, hashed to `digest`, with its chain `link`.
+
+        A chunk that ends the input early (it is smaller than the stored one) is `InputTooShort` if `strict`, else uploaded.
+
+        Raises:
+            InputDiverged: its content differs from the stored chunk.
+            InputTooShort: the input ended inside the stored part and `strict` is on.
+        """
+        record = self._records.get(index)
+        if record is None:
+            self._judge_gap(index, link)
+            return Verdict.UPLOAD
+        if size_bytes < record.chunk.size_bytes:
+            if strict:
+                raise self._too_short(f"within chunk {index}")
+            return Verdict.UPLOAD
+        if size_bytes != record.chunk.size_bytes or digest != record.chunk.digest or link != record.link:
+            raise _diverged(index)
+        return Verdict.STORED
+
+    def judge_end(self, chunk_count: int, *, strict: bool) -> tuple[ResumeRecord, ...]:
+        """Decide at the end of an input of `chunk_count` chunks.
+
+        Returns:
+            The stored chunks behind the end, which the finished stream does not name (never any if `strict`).
+
+        Raises:
+            InputTooShort: there are some and `strict` is on.
+        """
+        behind = tuple(record for index, record in self._records.items() if index >= chunk_count)
+        if behind and strict:
+            raise self._too_short(f"after {chunk_count} chunks")
+        return behind
+
+    def _judge_gap(self, index: int, link: ChainLink) -> None:
+        """A chunk that is not stored, between stored ones: the next record's link must still follow from this one."""
+        after = self._records.get(index + 1)
+        if after is not None and link.extend(after.chunk.digest) != after.link:
+            raise _diverged(index)
+
+    def _too_short(self, where: str) -> InputTooShort:
+        return InputTooShort(
+            f"the input ended {where}, before all of the stored part was seen again "
+            f"({self.stored_chunks} chunks, {format_size(self.stored_bytes)})",
+            hint="was the producer cut short? --no-strict-resume accepts the shorter input",
+        )
+
+
+def _diverged(index: int) -> InputDiverged:
+    return InputDiverged(
+        f"the input differs from the stored part at chunk {index}",
+        hint=f"nothing was changed; repeat the put with the same input, or {RESTART_HINT}",
+    )

@@ -1,0 +1,1 @@
+"""Tests, one folder for each question they ask; CONTRIBUTING.md says which."""

@@ -1,0 +1,108 @@
+"""What is built holds every module, and the core of it needs nothing but Python."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("domain", "adapters", "app")
+NOT_SOURCE = shutil.ignore_patterns(
+    ".git", ".venv*", ".oracles", "__pycache__", "build", "dist", "*.egg-info", ".*_cache", ".hypothesis"
+)
+
+
+class Built(NamedTuple):
+    wheel: Path
+    sdist: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Build an sdist, and the wheel from the sdist, out of a copy of the checkout."""
+    checkout = tmp_path_factory.mktemp("build") / "checkout"
+    shutil.copytree(ROOT, checkout, symlinks=True, ignore=NOT_SOURCE)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", checkout / "dist"],
+        cwd=checkout,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = (checkout / "dist").glob("*.whl")
+    (sdist,) = (checkout / "dist").glob("*.tar.gz")
+    return Built(wheel, sdist)
+
+
+def modules_on_disk() -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.suffix == ".py" or path.name == "py.typed"
+    }
+
+
+def test_the_wheel_holds_every_module_and_nothing_else(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert shipped == {f"s3duct/{path}" for path in modules_on_disk()}
+    assert {f"s3duct/{room}/py.typed" for room in ROOMS} <= shipped
+
+
+def test_the_wheel_names_its_command_and_licence(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        information = {name.partition(".dist-info/")[2]: name for name in wheel.namelist()}
+        assert wheel.read(information["entry_points.txt"]).split() == [
+            b"[console_scripts]",
+            b"s3duct",
+            b"=",
+            b"s3duct.app.cli:main",
+        ]
+        metadata = wheel.read(information["METADATA"]).decode()
+    assert "licenses/LICENSE" in information
+    assert "\nLicense-Expression: Apache-2.0\n" in metadata
+    assert "\nRequires-Python: >=3.11\n" in metadata
+
+
+def test_the_sdist_holds_what_is_needed_to_test_it(built: Built) -> None:
+    with tarfile.open(built.sdist) as sdist:
+        held = {name.partition("/")[2] for name in sdist.getnames()}
+    here = Path(__file__).relative_to(ROOT).as_posix()
+    assert modules_on_disk() <= held
+    assert {here, "tests/conftest.py", "Makefile", "LICENSE", "pyproject.toml", "setup.py"} <= held
+    assert not [name for name in held if name.startswith((".typing", ".venv", ".oracles"))]
+    assert {"ADR", "examples"} <= held
+
+
+def test_the_domain_imports_on_bare_python(built: Built, tmp_path: Path) -> None:
+    """A wheel without its dependencies is enough for tools that embed the core."""
+    with zipfile.ZipFile(built.wheel) as wheel:
+        wheel.extractall(tmp_path)
+    modules = [
+        "s3duct." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for path in sorted(modules_on_disk())
+        if path.startswith("domain/") and path.endswith(".py")
+    ]
+    assert "s3duct.domain.ports.object_store" in modules
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {', '.join(modules)}"
+    # -I -S: no environment, no site-packages, so nothing but the standard library and what is unpacked here.
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, cwd=tmp_path)
+
+
+def test_the_installed_command_knows_its_version(built: Built, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        wheel.extractall(tmp_path)
+    version = built.wheel.name.split("-")[1]
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+        "from importlib.metadata import version; print(version('s3duct'))"
+    )
+    said = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == version
