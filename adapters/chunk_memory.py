@@ -22,14 +22,18 @@ class MmapChunkMemory(ChunkMemory):
     def __init__(self, scratch_dir: Path) -> None:
         """Remember where scratch files go; the folder is made when first needed, for this user only."""
         self._scratch_dir = scratch_dir
-        self._spare: dict[int, list[mmap.mmap]] = {}
+        self._spare: list[mmap.mmap] = []
+        self._spare_bytes = 0
 
     def allocate(self, size_bytes: int, placement: Placement) -> Region:
         """Return a region. Raises `LocalResourceError`."""
         if placement is Placement.SCRATCH:
             return _MmapRegion(self._map_scratch(size_bytes), placement, None)
-        spare = self._spare.setdefault(size_bytes, [])
-        return _MmapRegion(spare.pop() if spare else _map_memory(size_bytes), placement, spare)
+        if size_bytes != self._spare_bytes:
+            # Nearly all chunks of a stream have one size; spares of another would only take memory.
+            self._spare, self._spare_bytes = [], size_bytes
+        mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
+        return _MmapRegion(mapping, placement, self._spare)
 
     def _map_scratch(self, size_bytes: int) -> mmap.mmap:
         try:
@@ -78,13 +82,13 @@ class _MmapRegion(Region):
         mapping, self._mapping = self._mapping, None
         if mapping is None:
             return
-        # A view that is still in use elsewhere keeps its mapping alive; then it is neither reused nor unmapped here.
+        if self._spare is not None:
+            self._spare.append(mapping)
+            return
+        self._view.release()
+        # A slice that somebody still holds keeps the mapping alive; it goes with that slice.
         with contextlib.suppress(BufferError):
-            self._view.release()
-            if self._spare is None:
-                mapping.close()
-            else:
-                self._spare.append(mapping)
+            mapping.close()
 
 
 def _map_memory(size_bytes: int) -> mmap.mmap:

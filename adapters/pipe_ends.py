@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
 
 from s3duct.domain.errors import SinkClosed, SinkError, SourceError
 from s3duct.domain.ports.pipe import Sink, Source
+
+T = TypeVar("T")
 
 
 class DescriptorSource(Source):
@@ -42,7 +45,7 @@ class DescriptorSink(Sink):
         """Take the descriptor; it is not closed here."""
         self._descriptor = descriptor
 
-    def write(self, view: memoryview) -> None:
+    def write_all(self, view: memoryview) -> None:
         """Write all of it, in as many calls as it takes."""
         while view:
             try:
@@ -64,10 +67,11 @@ class FileSource(Source):
     def read_into(self, view: memoryview) -> int:
         """Read what there is."""
         try:
-            readinto = getattr(self._file, "readinto", None)
+            readinto: Callable[[memoryview], int | None] | None = getattr(self._file, "readinto", None)
             if readinto is not None:
-                return int(readinto(view) or 0)
+                return _not_none(readinto(view))
             data = self._file.read(len(view))
+            _not_none(data)
         except OSError as error:
             raise SourceError(f"cannot read the input: {error.strerror or error}") from error
         view[: len(data)] = data
@@ -85,7 +89,7 @@ class FileSink(Sink):
         """Take the file object; it is neither flushed nor closed here."""
         self._file = file
 
-    def write(self, view: memoryview) -> None:
+    def write_all(self, view: memoryview) -> None:
         """Write all of it; raw files may take less at a time."""
         while view:
             try:
@@ -95,6 +99,13 @@ class FileSink(Sink):
             except OSError as error:
                 raise SinkError(f"cannot write the output: {error.strerror or error}") from error
             view = view[written:]
+
+
+def _not_none(answer: T | None) -> T:
+    """A file object that answers None has nothing ready but has not ended: it is in non-blocking mode."""
+    if answer is None:
+        raise SourceError("the input is in non-blocking mode", hint="give a blocking file object")
+    return answer
 
 
 def _regular_file_position(descriptor: int) -> int | None:

@@ -134,12 +134,15 @@ class AsyncS3duct:
         ports = self._container.list_ports(store=self._store())
         return list_streams(self._settings.prefix, ports=ports, listener=self._listener)
 
-    async def verify(self, name: str, *, deep: bool = False) -> VerifySummary:
+    async def verify(
+        self, name: str, *, deep: bool = False, stop: StopRequest | None = None
+    ) -> VerifySummary:
         """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
         return await verify(
             VerifyRequest(self._location(name), self._buffers, deep=deep),
             ports=self._container.read_ports(store=self._store()),
             listener=self._listener,
+            stop=stop or StopRequest(),
         )
 
     def _location(self, name: str) -> StreamLocation:

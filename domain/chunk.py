@@ -67,14 +67,23 @@ def part_size_for(object_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ChunkKeys:
-    """Where the chunks of one run go; see `chunk_key`."""
+    """Where the chunks of one run go; see `chunk_key`.
+
+    `spare_generation` is for chunks that take the place of one that is on record: until its new record is durable, the old
+    one counts, and what it names must stay as it is.
+    """
 
     name: str
     generation: str
+    spare_generation: str
 
     def of(self, index: int) -> str:
         """Relative key of chunk `index`."""
         return chunk_key(self.name, index, generation=self.generation)
+
+    def replacing(self, index: int) -> str:
+        """Relative key of chunk `index` where another one of that index is on record."""
+        return chunk_key(self.name, index, generation=self.spare_generation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,13 @@ def encode_record(record: ChunkRecord) -> dict[str, object]:
     return fields
 
 
-def decode_manifest(data: bytes, *, name: str) -> Manifest:
+def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Manifest:
     """Read and validate the manifest of stream `name`.
+
+    Args:
+        data: the JSON.
+        name: what the stream is called where it was found.
+        under_prefix: accept that `name` holds the prefix as well, which manifests do not.
 
     Raises:
         ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
@@ -86,13 +91,13 @@ def decode_manifest(data: bytes, *, name: str) -> Manifest:
             hint="upgrade s3duct to read this stream",
         )
     stored_name = reader.text("name")
-    if stored_name != name:
+    if stored_name != name and not (under_prefix and name.endswith(f"/{stored_name}")):
         _invalid(f"it is the manifest of {stored_name!r}, not of {name!r}")
     manifest = Manifest(
-        name=name,
+        name=stored_name,
         chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),
         total_bytes=reader.integer("total_bytes", low=0, high=_MAX_TOTAL_BYTES),
-        chunks=tuple(decode_record(item, name=name) for item in reader.array("chunks")),
+        chunks=tuple(decode_record(item, name=stored_name) for item in reader.array("chunks")),
         final_chain=_final_chain(reader),
         created=reader.text("created", default=""),
         tool_version=reader.text("tool_version", default=""),

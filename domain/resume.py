@@ -6,6 +6,7 @@ them; `ResumePlan` judges each chunk of the new input against them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum, auto
@@ -121,13 +122,19 @@ def _describe(name: str, started: RunBinding, wanted: RunBinding) -> str:
 class ResumePlan:
     """What is stored already, and the judgement over each chunk of the input."""
 
-    def __init__(self, records: Iterable[ResumeRecord]) -> None:
+    def __init__(self, records: Iterable[ResumeRecord], *, finished: bool = False) -> None:
         """Fold records, in the order of writing; a later record of an index replaces an earlier one.
+
+        Args:
+            records: of the journal.
+            finished: the run had already written its manifest: the input must be exactly what is stored.
 
         Raises:
             JournalDamaged: neighbouring records contradict the chain.
         """
+        self._finished = finished
         self._records: dict[int, ResumeRecord] = {record.chunk.index: record for record in records}
+        self._indices = sorted(self._records)
         for index, record in self._records.items():
             before = self._records.get(index - 1)
             if index == 0 or before is not None:
@@ -145,6 +152,20 @@ class ResumePlan:
         """Records by chunk index."""
         return self._records
 
+    @property
+    def last_index(self) -> int:
+        """Index of the last stored chunk, -1 if there is none."""
+        return self._indices[-1] if self._indices else -1
+
+    def may_be_new(self, index: int) -> bool:
+        """Whether chunk `index` is not stored and may be uploaded before it is judged."""
+        return index not in self._records and not self._finished
+
+    def next_stored(self, index: int) -> int:
+        """Index of the first stored chunk behind chunk `index`, -1 if there is none."""
+        position = bisect_right(self._indices, index)
+        return self._indices[position] if position < len(self._indices) else -1
+
     def judge(
         self, index: int, *, size_bytes: int, digest: DualDigest, link: ChainLink, strict: bool
     ) -> Verdict:
@@ -158,29 +179,26 @@ class ResumePlan:
         """
         record = self._records.get(index)
         if record is None:
+            if self._finished:
+                raise _diverged(index)
             self._judge_gap(index, link)
             return Verdict.UPLOAD
         if size_bytes < record.chunk.size_bytes:
-            if strict:
+            if strict or self._finished:
                 raise self._too_short(f"within chunk {index}")
             return Verdict.UPLOAD
         if size_bytes != record.chunk.size_bytes or digest != record.chunk.digest or link != record.link:
             raise _diverged(index)
         return Verdict.STORED
 
-    def judge_end(self, chunk_count: int, *, strict: bool) -> tuple[ResumeRecord, ...]:
+    def judge_end(self, chunk_count: int, *, strict: bool) -> None:
         """Decide at the end of an input of `chunk_count` chunks.
 
-        Returns:
-            The stored chunks behind the end, which the finished stream does not name (never any if `strict`).
-
         Raises:
-            InputTooShort: there are some and `strict` is on.
+            InputTooShort: there are stored chunks behind its end and `strict` is on.
         """
-        behind = tuple(record for index, record in self._records.items() if index >= chunk_count)
-        if behind and strict:
+        if self.last_index >= chunk_count and (strict or self._finished):
             raise self._too_short(f"after {chunk_count} chunks")
-        return behind
 
     def _judge_gap(self, index: int, link: ChainLink) -> None:
         """A chunk that is not stored, between stored ones: the next record's link must still follow from this one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _LIST_PAGE = 1000
+
+
+# How long obstore's threads get to let go of their last results before the interpreter is torn down.
+_SETTLE_S = 0.02
 
 
 class ObstoreObjectStore(ObjectStore):
@@ -149,3 +155,13 @@ class _Counted:
 
 def _attributes(storage_class: str | None) -> Attributes | None:
     return {"Storage-Class": storage_class} if storage_class else None
+
+
+@atexit.register
+def _settle() -> None:
+    """Let obstore's threads go to rest before the interpreter is torn down.
+
+    A thread of it that asks for the interpreter during that aborts the process (SIGABRT, after all work was done well).
+    The event loop hears of a result a moment before the thread that brought it has let go.
+    """
+    time.sleep(_SETTLE_S)

@@ -31,6 +31,8 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
 _DEBUG = re.compile(r"\s*Debug source:.*", re.DOTALL)
 _LONGEST_TEXT = 300
+# What obstore says around the reason: which request, how long it took, how it was retried.
+_REQUEST = re.compile(r"^Generic \S+ error: Error performing \w+ (\w+://[^/\s]+)\S* in .*? - ")
 
 _DENIED_HINTS = {
     "SignatureDoesNotMatch": "the secret key is wrong, or a proxy changed the request",
@@ -106,7 +108,7 @@ def _describe(text: str, status: int, code: str) -> str:
         return f"{code}: {message}".rstrip(": .") if message else code
     if status:
         return f"HTTP {status}"
-    line = " ".join(_DEBUG.sub("", text).split())
+    line = _REQUEST.sub(r"\1: ", " ".join(_DEBUG.sub("", text).split()))
     return line[:_LONGEST_TEXT] or "no details"
 
 

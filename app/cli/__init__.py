@@ -27,7 +27,8 @@ def build() -> App:
 
 def main() -> None:
     """Run the command line; exits with one of `s3duct.domain.errors.ExitCode`."""
-    sys.exit(running.guarded(lambda: _call(sys.argv[1:])))
+    code = running.guarded(lambda: _call(sys.argv[1:]))
+    running.leave(code)
 
 
 def _call(arguments: list[str]) -> int:

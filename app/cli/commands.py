@@ -164,7 +164,8 @@ def list_(
 
     async def work(stop: StopRequest) -> int:
         streams = AsyncS3duct(settings).list()
-        await (listing.show_as_json(streams) if json else listing.show_as_table(streams))
+        show = listing.show_as_json(streams) if json else listing.show_as_table(streams)
+        await stop.ends(show, hint="")
         return ExitCode.OK
 
     return running.run(work)
@@ -193,9 +194,8 @@ def verify(
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
-            summary = await AsyncS3duct(settings, buffers=limits.wishes(), listener=listener).verify(
-                name, deep=deep
-            )
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
+            summary = await s3duct.verify(name, deep=deep, stop=stop)
         summaries.show_verify(summary, output)
         return ExitCode.OK if summary.ok else ExitCode.INTEGRITY
 

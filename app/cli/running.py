@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from s3duct.app.cli.console import report, say
 from s3duct.app.pipeline.stopping import StopRequest
@@ -30,6 +30,21 @@ def run(work: Callable[[StopRequest], Coroutine[Any, Any, int]]) -> int:
     return guarded(lambda: asyncio.run(with_signals()))
 
 
+def leave(code: int) -> NoReturn:
+    """End the process at once, without tearing the interpreter down.
+
+    obstore's threads may still be handing over a last result; one that asks for the interpreter while it is being torn down
+    makes the process abort (seen a few times in a hundred). A thread that hangs in a read or write must not hold up the end
+    either.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        code = code or ExitCode.SIGPIPE
+    os._exit(code)
+
+
 def guarded(call: Callable[[], int]) -> int:
     """Run `call`; turn whatever it raises into one line on stderr and an exit code."""
     try:
@@ -45,7 +60,6 @@ def guarded(call: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return ExitCode.SIGINT
     except BrokenPipeError:
-        _silence_stdout()
         return ExitCode.SIGPIPE
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line
         return _report_bug(error)
@@ -66,8 +80,3 @@ def _report_bug(error: Exception) -> int:
     say(f"error: internal error: {type(error).__name__}: {error}")
     say("hint: this is a bug; S3DUCT_TRACEBACK=1 shows where, please report it")
     return ExitCode.INTERNAL
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about the closed pipe when it flushes at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

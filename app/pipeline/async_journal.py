@@ -24,11 +24,15 @@ class AsyncJournal:
     async def open(cls, journals: JournalStore, binding: RunBinding) -> Self:
         """Take hold of the journal for `binding`."""
         thread = BlockingThread("journal")
+        opened: list[JournalFile] = []
         try:
-            return cls(journals, await thread.call(journals.open, binding), thread)
+            await thread.call(lambda: opened.append(journals.open(binding)))
         except BaseException:
+            # Cancelled, the call still goes on: what it opens is closed right after.
+            thread.post(lambda: _close(opened))
             thread.close()
             raise
+        return cls(journals, opened[0], thread)
 
     async def read(self) -> Journal | None:
         """Return what is on record."""
@@ -54,3 +58,8 @@ class AsyncJournal:
         """Let go of it, after every call made before."""
         await self._thread.call(self._file.close)
         self._thread.close()
+
+
+def _close(files: list[JournalFile]) -> None:
+    for file in files:
+        file.close()

@@ -14,6 +14,8 @@ from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.errors import ChunkDamaged, ChunkMissing, DecryptionFailed, ObjectNotFound
+from s3duct.domain.manifest import Manifest
+from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.chunk_memory import Region
 from s3duct.domain.ports.cipher import Cipher, Opener
 from s3duct.domain.ports.hasher import Hasher
@@ -21,6 +23,7 @@ from s3duct.domain.ports.object_store import Bytes, ObjectStore
 
 # What arrives damaged once may have been damaged on the way; what arrives damaged twice is damaged in the bucket.
 _ATTEMPTS_AT_DAMAGE = 2
+_REST_IS_LOST = "what was written before it is verified; the rest of the stream cannot be restored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +45,36 @@ class ChunkDownloader:
         self,
         *,
         store: ObjectStore,
-        prefix: str,
+        location: StreamLocation,
+        manifest: Manifest,
         cipher: Cipher | None,
         hasher: Hasher,
         workers: Workers,
         retrier: Retrier,
     ) -> None:
-        """Take what every chunk needs; `prefix` stands in front of the records' keys."""
+        """Take what every chunk needs."""
         self._store = store
-        self._prefix = prefix
+        self._location = location
+        self._manifest = manifest
         self._cipher = cipher
         self._lanes = HashLanes(hasher, workers)
         self._workers = workers
         self._retrier = retrier
+
+    async def stored_size_bytes(self, record: ChunkRecord) -> int:
+        """Size of a chunk's object: from the manifest, or from the store where the manifest does not say.
+
+        Raises: as `fetch`.
+        """
+        known = self._manifest.stored_size_bytes(record)
+        if known is not None:
+            return known
+        key = self._location.full_key(record.key)
+        try:
+            found = await self._retrier.run(f"look-up of {record.key}", lambda: self._store.head(key))
+        except ObjectNotFound as error:
+            raise _missing(record) from error
+        return found.size_bytes
 
     async def fetch(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
         """Fetch the chunk of `record`, `stored_bytes` long in the store, into `region`; return where its bytes are.
@@ -73,10 +93,7 @@ class ChunkDownloader:
                 if attempt == _ATTEMPTS_AT_DAMAGE:
                     raise
             except ObjectNotFound as error:
-                raise ChunkMissing(
-                    f"chunk {record.index} is missing: there is no object {record.key!r}",
-                    hint="what was written before it is verified; the rest of the stream cannot be restored",
-                ) from error
+                raise _missing(record) from error
         raise AssertionError("unreachable")
 
     async def _attempt(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
@@ -92,7 +109,7 @@ class ChunkDownloader:
     async def _receive(self, record: ChunkRecord, region: Region, arrived: Mark, stored_bytes: int) -> None:
         """Drain the object into the buffer at the network's speed."""
         position = 0
-        pieces = self._store.get(self._prefix + record.key)
+        pieces = self._store.get(self._location.full_key(record.key))
         async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
             async for piece in pieces:
                 stop = position + len(piece)
@@ -141,8 +158,14 @@ class ChunkDownloader:
         return Span(0, arrived.position)
 
 
+def _missing(record: ChunkRecord) -> ChunkMissing:
+    return ChunkMissing(
+        f"chunk {record.index} is missing: there is no object {record.key!r}", hint=_REST_IS_LOST
+    )
+
+
 def _damaged(record: ChunkRecord, reason: str) -> ChunkDamaged:
     return ChunkDamaged(
         f"chunk {record.index} ({record.key!r}) is damaged: {reason}",
-        hint="what was written before it is verified; the rest of the stream cannot be restored",
+        hint=_REST_IS_LOST,
     )

@@ -21,8 +21,10 @@ from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import Bytes, ObjectStore
 
 
-async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Cipher) -> Manifest:
-    """Fetch, open, decode and validate the manifest of a stream.
+async def load_manifest(
+    store: ObjectStore, location: StreamLocation, cipher: Cipher, *, under_prefix: bool = False
+) -> Manifest:
+    """Fetch, open, decode and validate the manifest of a stream; `under_prefix` as in `decode_manifest`.
 
     Raises:
         StreamNotFound: there is none.
@@ -36,7 +38,8 @@ async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Ci
         raise StreamNotFound(
             f"there is no stream {location.name!r}", hint="s3duct list shows what is there; check --prefix"
         ) from error
-    return decode_manifest(_open(stored, location.name, cipher), name=location.name)
+    content = _open(stored, location.name, cipher)
+    return decode_manifest(content, name=location.name, under_prefix=under_prefix)
 
 
 def is_sealed(stored: bytes | bytearray) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.download import ChunkDownloader, Span
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.errors import S3ductError
 from s3duct.domain.events import ChunkStarted, Listener
 
 
@@ -32,7 +33,6 @@ class _Pending:
 async def fetch_in_order(
     records: Iterable[ChunkRecord],
     *,
-    size_of: Callable[[ChunkRecord], Awaitable[int]],
     downloader: ChunkDownloader,
     pool: BufferPool,
     listener: Listener,
@@ -44,7 +44,6 @@ async def fetch_in_order(
 
     Args:
         records: what to fetch.
-        size_of: returns a chunk's size in the store, in bytes.
         downloader: fetches and verifies one.
         pool: bounds how many are ahead.
         listener: hears of starts.
@@ -52,22 +51,40 @@ async def fetch_in_order(
     pending: deque[_Pending] = deque()
     waiting = iter(records)
     upcoming = next(waiting, None)
+    failure: S3ductError | None = None
     try:
         while upcoming is not None or pending:
             while upcoming is not None:
-                size_bytes = await size_of(upcoming)
-                lease = pool.try_acquire(size_bytes) if pending else await pool.acquire(size_bytes)
-                if lease is None:
+                try:
+                    started = await _start(upcoming, downloader, pool, alone=not pending)
+                except S3ductError as error:
+                    failure, upcoming = error, None
+                    break
+                if started is None:
                     break
                 listener(ChunkStarted(upcoming.index))
-                fetch = downloader.fetch(upcoming, lease.region, size_bytes)
-                pending.append(_Pending(upcoming, lease, asyncio.ensure_future(fetch)))
+                pending.append(started)
                 upcoming = next(waiting, None)
+            if not pending:
+                break
             first = pending[0]
             span = await first.task
             pending.popleft()
-            with first.lease.region.view[span.start : span.stop] as view:
-                yield FetchedChunk(first.record, view)
+            # Left early (a stop, a consumer that has gone), the region is not released: its view may still be in use.
+            yield FetchedChunk(first.record, first.lease.region.view[span.start : span.stop])
             pool.release(first.lease)
+        if failure is not None:
+            raise failure
     finally:
         await cancel_all(entry.task for entry in pending)
+
+
+async def _start(
+    record: ChunkRecord, downloader: ChunkDownloader, pool: BufferPool, *, alone: bool
+) -> _Pending | None:
+    """Start a download if its buffer is admitted now; wait for that only if nothing else is under way."""
+    size_bytes = await downloader.stored_size_bytes(record)
+    lease = await pool.acquire(size_bytes) if alone else pool.try_acquire(size_bytes)
+    if lease is None:
+        return None
+    return _Pending(record, lease, asyncio.ensure_future(downloader.fetch(record, lease.region, size_bytes)))

@@ -21,7 +21,6 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.digest import DualDigest
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.pipe import Source
@@ -80,13 +79,11 @@ class PutTransfer:
         loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
-        self._stored_part_seen: asyncio.Future[None] = loop.create_future()
+        # Index of the last stored chunk that was recognised in the input; stored ones are judged in order.
+        self._recognised = Mark(-1)
         self._records: dict[int, ChunkRecord] = {}
         self._resumed_chunks = 0
         self._total_bytes = 0
-        self._last_stored = max(plan.records, default=-1)
-        if not plan.records:
-            self._stored_part_seen.set_result(None)
 
     async def run(self) -> Transferred:
         """Store the whole source.
@@ -98,10 +95,14 @@ class PutTransfer:
         """
         reader = BlockingThread("source")
         try:
-            final_link = await self._read_all(reader)
+            link_to_come, chunk_count = await self._read_all(reader)
+            link = await self._unless_over(_result_of(link_to_come))
+            self._plan.judge_end(chunk_count, strict=self._strict)
+            self._recognised.finish()
             while self._tasks:
                 await self._unless_over(asyncio.wait(set(self._tasks)))
-            link = await final_link
+            if self._failure.done():
+                self._failure.result()
         except _StopRequested:
             await self._wind_down()
             raise self._stop.as_error("run the same command again to go on from what is stored") from None
@@ -113,8 +114,8 @@ class PutTransfer:
         records = tuple(self._records[index] for index in range(len(self._records)))
         return Transferred(records, link, self._total_bytes, self._resumed_chunks)
 
-    async def _read_all(self, reader: BlockingThread) -> asyncio.Future[ChainLink]:
-        """Start a task for every chunk; return the future of the last link."""
+    async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
+        """Start a task for every chunk; return the future of the last link, and how many chunks there are."""
         loop = asyncio.get_running_loop()
         link: asyncio.Future[ChainLink] = loop.create_future()
         link.set_result(ChainLink())
@@ -129,7 +130,7 @@ class PutTransfer:
             more = await self._read_piece(reader, lease, mark)
             if not mark.position:
                 self._pool.release(lease)
-                return link
+                return link, index
             before, link = link, loop.create_future()
             task = self._start(self._store_chunk(index, lease, mark, before, link))
             try:
@@ -141,7 +142,7 @@ class PutTransfer:
                 raise
             mark.finish()
             index += 1
-        return link
+        return link, index
 
     async def _read_piece(self, reader: BlockingThread, lease: Lease, mark: Mark) -> bool:
         """Read on into the buffer; return False at the end of the source."""
@@ -166,57 +167,53 @@ class PutTransfer:
         self._listener(ChunkStarted(index))
         hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0))
         uploading: asyncio.Task[UploadedChunk] | None = None
-        if index not in self._plan.records:
+        if self._plan.may_be_new(index):
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before))
             uploading.add_done_callback(self._note_failure)
         try:
             digest = await hashing
             own_link = (await asyncio.shield(before)).extend(digest)
+            size_bytes = mark.position
             verdict = self._plan.judge(
-                index, size_bytes=mark.position, digest=digest, link=own_link, strict=self._strict
+                index, size_bytes=size_bytes, digest=digest, link=own_link, strict=self._strict
             )
             link.set_result(own_link)
-            if index == self._last_stored:
-                self._stored_part_seen.set_result(None)
-            if verdict is Verdict.STORED:
+            record = self._plan.records.get(index)
+            if record is not None:
+                self._recognised.advance_to(index)
+            if verdict is Verdict.STORED and record is not None:
+                self._pool.release(lease)
                 self._resumed_chunks += 1
-                self._records[index] = self._plan.records[index].chunk
+                self._records[index] = record.chunk
             else:
-                uploaded = await (uploading or self._upload(index, lease, mark))
-                await self._record(index, mark.position, digest, own_link, uploaded)
+                key = self._keys.of(index) if record is None else self._keys.replacing(index)
+                uploaded = await (uploading or self._uploader.upload(key, lease.region, mark))
+                self._pool.release(lease)
+                await self._record(ChunkRecord(index, key, size_bytes, digest, *uploaded), own_link)
         except BaseException:
             await cancel_all(task for task in (hashing, uploading) if task is not None)
             raise
-        size_bytes = mark.position
-        self._pool.release(lease)
         self._listener(ChunkFinished(index, size_bytes, resumed=verdict is Verdict.STORED))
 
     async def _upload_when_due(
         self, index: int, lease: Lease, mark: Mark, before: asyncio.Future[ChainLink]
     ) -> UploadedChunk:
-        """Upload once every stored chunk that must be recognised first has been: a foreign input changes nothing."""
-        await asyncio.shield(self._stored_part_seen if index > self._last_stored else before)
-        return await self._upload(index, lease, mark)
-
-    async def _upload(self, index: int, lease: Lease, mark: Mark) -> UploadedChunk:
+        """Upload once the stored chunks in front have been recognised: a foreign input changes nothing."""
+        if index > self._plan.last_index:
+            await self._recognised.reaches(self._plan.last_index)
+        else:
+            await asyncio.shield(before)
         return await self._uploader.upload(self._keys.of(index), lease.region, mark)
 
-    async def _record(
-        self, index: int, size_bytes: int, digest: DualDigest, link: ChainLink, uploaded: UploadedChunk
-    ) -> None:
-        """Make the chunk count: durable in the journal."""
-        chunk = ChunkRecord(
-            index=index,
-            key=self._keys.of(index),
-            size_bytes=size_bytes,
-            digest=digest,
-            etag=uploaded.etag,
-            sealed_size_bytes=uploaded.sealed_size_bytes,
-            sealed_sha256=uploaded.sealed_sha256,
-        )
-        record = ResumeRecord(chunk, link, self._clock.now().isoformat())
-        await self._journal.append(record)
-        self._records[index] = chunk
+    async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
+        """Make the chunk count: durable in the journal.
+
+        A chunk in a gap between stored ones is recorded only once the stored one behind it has been recognised, which
+        proves that the gap is filled with what belongs there. Its buffer has been given back: nothing waits for that.
+        """
+        await self._recognised.reaches(self._plan.next_stored(chunk.index))
+        await self._journal.append(ResumeRecord(chunk, link, self._clock.now().isoformat()))
+        self._records[chunk.index] = chunk
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(coroutine)
@@ -248,12 +245,19 @@ class PutTransfer:
             return wanted.result()
         finally:
             stopping.cancel()
-            wanted.cancel()
+            if not wanted.cancel() and not wanted.cancelled():
+                wanted.exception()  # seen, if it failed in the same moment
 
     async def _wind_down(self) -> None:
-        """Let chunks that were read whole finish, for a while."""
+        """Let chunks that were read whole finish, for a while; those that still wait for a proof will not get it."""
+        self._recognised.fail(_StopRequested())
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_STOP_GRACE_S)
+
+
+async def _result_of(future: asyncio.Future[T]) -> T:
+    """Wait for a future that others wait for too: cancelling this wait leaves it alone."""
+    return await asyncio.shield(future)
 
 
 class _StopRequested(Exception):

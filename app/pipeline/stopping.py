@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
+from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.errors import Interrupted
+
+T = TypeVar("T")
 
 
 class StopRequest:
@@ -32,3 +37,15 @@ class StopRequest:
     def as_error(self, hint: str) -> Interrupted:
         """The error with which a stopped run ends."""
         return Interrupted("stopped by a signal", signal_number=self._signal_number, hint=hint)
+
+    async def ends(self, work: Coroutine[Any, Any, T], *, hint: str) -> T:
+        """Run `work`; when asked to stop, cancel it, wait until it has ended, and raise `Interrupted` with `hint`."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._event.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise self.as_error(hint)
+            return working.result()
+        finally:
+            await cancel_all((working, stopping))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from s3duct.app.pipeline.lanes import PIECE_BYTES
 from s3duct.app.pipeline.mark import Mark
@@ -22,8 +22,7 @@ from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore
 _ABANDON_GRACE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedChunk:
+class UploadedChunk(NamedTuple):
     """A chunk's object as the store acknowledged it. `sealed_*` are None for plain chunks."""
 
     etag: str

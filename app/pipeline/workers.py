@@ -40,8 +40,16 @@ class Workers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function` on a thread of the pool and return what it returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
+        """Run `function` on a thread of the pool and return what it returns.
+
+        Cancelling waits until the function has returned: it may be writing into a buffer that is used again next.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await _settled(future)
+            raise
 
 
 class BlockingThread:
@@ -63,13 +71,27 @@ class BlockingThread:
         self._calls.put(_Call(lambda: function(*args, **kwargs), loop, future))
         return await future
 
+    def post(self, function: Callable[[], object]) -> None:
+        """Run `function` on the thread after the calls made before; nobody hears how it ends."""
+        loop = asyncio.get_running_loop()
+        self._calls.put(_Call(function, loop, loop.create_future()))
+
     def close(self) -> None:
-        """Let the thread end after the call in hand."""
+        """Let the thread end after the calls made before."""
         self._calls.put(None)
 
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
             call.serve()
+
+
+async def _settled(future: asyncio.Future[Any]) -> None:
+    """Wait until `future` is done, whatever its outcome, and however often that wait is cancelled."""
+    while not future.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({future})
+    if not future.cancelled():
+        future.exception()
 
 
 class _Call:
@@ -81,8 +103,11 @@ class _Call:
         self._future = future
 
     def serve(self) -> None:
+        error: BaseException | None
         try:
             result, error = self._function(), None
+        except StopIteration as raised:  # no future can carry it
+            result, error = None, RuntimeError(f"unexpected StopIteration: {raised}")
         except BaseException as raised:  # noqa: BLE001 - handed over to whoever waits for the call
             result, error = None, raised
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from s3duct.app.pipeline.prefetch import fetch_in_order
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import BlockingThread, Workers
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream, stored_size_bytes
+from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.events import BytesMoved, ChunkFinished, Listener, TransferStarted
 from s3duct.domain.manifest import Manifest
@@ -51,17 +50,8 @@ async def get(
         StoreError, AccessDenied, LocalResourceError: as they come.
         Interrupted: `stop` was set.
     """
-    writing = asyncio.ensure_future(_get(request, sink, ports, listener))
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not writing.done():
-            raise stop.as_error("what was written is verified, but it is not the whole stream")
-        return writing.result()
-    finally:
-        stopping.cancel()
-        writing.cancel()
-        await asyncio.wait({writing})
+    hint = "what was written is verified, but it is not the whole stream"
+    return await stop.ends(_get(request, sink, ports, listener), hint=hint)
 
 
 async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: Listener) -> GetSummary:
@@ -80,7 +70,8 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
         with Workers() as workers:
             downloader = ChunkDownloader(
                 store=ports.store,
-                prefix=location.prefix,
+                location=location,
+                manifest=manifest,
                 cipher=None if raw else ports.cipher,
                 hasher=ports.hasher,
                 workers=workers,
@@ -88,9 +79,6 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
             )
             fetched = fetch_in_order(
                 manifest.chunks,
-                size_of=lambda record: stored_size_bytes(
-                    manifest, record, location=location, store=ports.store
-                ),
                 downloader=downloader,
                 pool=BufferPool(
                     ports.memory, ports.disk, buffer_limits(manifest, request.buffers, ports), listener
@@ -99,7 +87,7 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
             )
             async with aclosing(fetched):
                 async for chunk in fetched:
-                    await writer.call(sink.write, chunk.view)
+                    await writer.call(sink.write_all, chunk.view)
                     size_bytes = len(chunk.view)
                     written += size_bytes
                     listener(BytesMoved(size_bytes))

@@ -99,7 +99,8 @@ async def _describe(
     manifest, problem = None, ""
     try:
         manifest = await retrier.run(
-            f"read of {entry.key}", lambda: load_manifest(ports.store, location, ports.cipher)
+            f"read of {entry.key}",
+            lambda: load_manifest(ports.store, location, ports.cipher, under_prefix=True),
         )
     except DecryptionFailed:
         pass  # sealed, and not for the key in hand

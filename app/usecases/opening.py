@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from s3duct.app.pipeline.manifest_io import load_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.backpressure import BufferLimits, BufferWishes
-from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import KeyRequired, ManifestInvalid
 from s3duct.domain.manifest import Manifest
@@ -73,16 +72,6 @@ def check_key(manifest: Manifest, cipher: Cipher) -> None:
     raise KeyRequired(
         f"the stream {manifest.name!r} is encrypted with {manifest.method.value}, not {cipher.method.value}"
     )
-
-
-async def stored_size_bytes(
-    manifest: Manifest, record: ChunkRecord, *, location: StreamLocation, store: ObjectStore
-) -> int:
-    """Size of a chunk's object: from the manifest, or from the store where the manifest does not say."""
-    known = manifest.stored_size_bytes(record)
-    if known is not None:
-        return known
-    return (await store.head(location.full_key(record.key))).size_bytes
 
 
 def buffer_limits(manifest: Manifest, wishes: BufferWishes, ports: ReadPorts) -> BufferLimits:

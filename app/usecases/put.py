@@ -20,7 +20,6 @@ from s3duct.app.pipeline.workers import Workers
 from s3duct.app.usecases.put_finish import PutFinisher
 from s3duct.app.usecases.put_start import PutStart, PutStarter
 from s3duct.domain.backpressure import BufferWishes
-from s3duct.domain.chunk import ChunkKeys
 from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import (
     InputDiverged,
@@ -42,7 +41,7 @@ from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.journal import JournalStore
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.pipe import Source
-from s3duct.domain.resume import Journal, ResumeRecord, RunBinding
+from s3duct.domain.resume import Journal, RunBinding
 from s3duct.domain.retry import RetryPolicy
 from s3duct.domain.storage_class import StorageClass
 
@@ -145,30 +144,34 @@ class _PutRun:
         )
 
     async def run(self, binding: RunBinding) -> PutSummary:
+        # 1. May this run begin, and does it continue an earlier one?
+        start = await self._stop.ends(self._begin(binding), hint="nothing was changed")
+        # 2. The chunks: each is stored, then on record, several at once.
+        with Workers() as workers:
+            transferred = await self._transfer(start, workers)
+        # 3. Is this the whole source?
+        warnings = await self._check_source(start, transferred)
+        # 4. The manifest, last of all; then what it made superfluous goes, and the journal.
+        finishing = self._finish(start, transferred, warnings)
+        return await self._stop.ends(finishing, hint="run the same command again to finish")
+
+    async def _finish(
+        self, start: PutStart, transferred: Transferred, warnings: tuple[str, ...]
+    ) -> PutSummary:
         request = self._request
         finisher = PutFinisher(
             request.location, self._ports.store, self._ports.cipher, self._retrier, self._listener
         )
-        # 1. May this run begin, and does it continue an earlier one?
-        start = await self._begin(binding)
-        # 2. The chunks: each is stored, then on record, several at once.
-        with Workers() as workers:
-            transferred, behind = await self._transfer(start, workers)
-        # 3. Is this the whole source?
-        warnings = await self._check_source(transferred)
-        # 4. The manifest, last of all: from here on the stream exists.
-        manifest = start.finished or self._build_manifest(start, transferred)
-        manifest_sha256 = ""
-        if start.finished is None:
+        manifest, manifest_sha256 = start.finished, ""
+        if manifest is None:
+            manifest = self._build_manifest(start, transferred)
             manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
-        # 5. What the new manifest made superfluous goes, then the journal.
-        superfluous = start.superseded_keys | {record.chunk.key for record in behind}
-        await finisher.remove(superfluous - {record.key for record in manifest.chunks})
+        recorded_keys = {record.chunk.key for record in start.plan.records.values()}
+        current_keys = {record.key for record in manifest.chunks}
+        await finisher.remove((start.superseded_keys | recorded_keys) - current_keys)
         if start.unreadable_old:
             self._listener(
-                Notice(
-                    "the replaced stream could not be read with this key: its chunks are left in the bucket"
-                )
+                Notice("the replaced stream cannot be read with this key: its chunks are left in the bucket")
             )
         await self._journal.discard()
         return PutSummary(
@@ -176,7 +179,7 @@ class _PutRun:
         )
 
     async def _begin(self, binding: RunBinding) -> PutStart:
-        recorded = await self._recorded()
+        on_record = await self._read_journal()
         starter = PutStarter(
             location=self._request.location,
             store=self._ports.store,
@@ -186,9 +189,10 @@ class _PutRun:
             entropy=self._ports.entropy,
         )
         try:
+            recorded = on_record if self._request.resume else None
             start = await starter.decide(binding, recorded, clobber=self._request.clobber)
         except StreamExists:
-            if recorded is None:
+            if on_record is None:
                 await self._journal.discard()
             raise
         for place in await self._journal.unfinished_elsewhere(binding):
@@ -199,20 +203,15 @@ class _PutRun:
             await self._journal.start(start.header)
         return start
 
-    async def _recorded(self) -> Journal | None:
-        """The journal of an unfinished run, unless it is to be left aside."""
+    async def _read_journal(self) -> Journal | None:
         try:
-            recorded = await self._journal.read()
+            return await self._journal.read()
         except JournalDamaged:
             if self._request.resume:
                 raise
             return None
-        return recorded if self._request.resume else None
 
-    async def _transfer(
-        self, start: PutStart, workers: Workers
-    ) -> tuple[Transferred, tuple[ResumeRecord, ...]]:
-        """Store all chunks; return them, and the records behind the end of a shorter input."""
+    async def _transfer(self, start: PutStart, workers: Workers) -> Transferred:
         request, ports = self._request, self._ports
         self._listener(TransferStarted(request.location.name))
         if start.plan.stored_chunks:
@@ -233,7 +232,7 @@ class _PutRun:
             disk_free_bytes=ports.disk.free_bytes(),
         )
         transfer = PutTransfer(
-            keys=ChunkKeys(request.location.name, start.header.generation),
+            keys=start.keys,
             chunk_size_bytes=request.chunk_size_bytes,
             plan=start.plan,
             strict=request.strict_resume,
@@ -247,17 +246,16 @@ class _PutRun:
             stop=self._stop,
         )
         try:
-            transferred = await transfer.run()
-            behind = start.plan.judge_end(len(transferred.records), strict=request.strict_resume)
+            return await transfer.run()
         except (InputDiverged, InputTooShort) as error:
             if start.finished is not None:
                 raise _exists_with_other_content(request.location) from error
             raise
-        return transferred, behind
 
-    async def _check_source(self, transferred: Transferred) -> tuple[str, ...]:
+    async def _check_source(self, start: PutStart, transferred: Transferred) -> tuple[str, ...]:
         if not transferred.records and not self._request.allow_empty:
-            await self._journal.discard()
+            if start.is_new:
+                await self._journal.discard()
             raise SourceError(
                 "the input is empty",
                 hint="did the producer fail? --allow-empty stores an empty stream all the same",

@@ -8,7 +8,16 @@ from functools import partial
 
 from s3duct.app.pipeline.manifest_io import load_manifest, seal_message
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.domain.errors import ObjectExists, ObjectNotFound, S3ductError, StreamExists
+from s3duct.domain.errors import (
+    DecryptionFailed,
+    IntegrityError,
+    NotFound,
+    ObjectExists,
+    S3ductError,
+    StoreUnavailable,
+    StreamExists,
+    UnsupportedFormat,
+)
 from s3duct.domain.events import Listener, Notice
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import encode_manifest
@@ -64,27 +73,31 @@ class PutFinisher:
 
     async def _write(self, content: bytes, run_id: str, overwrite: bool) -> None:
         key = self._location.manifest_key
-        if not overwrite:
-            await self._refuse_if_taken(run_id)  # some stores ignore the condition of the write below
-        try:
-            await self._store.put(key, content, create_only=not overwrite)
-        except ObjectExists:
-            await self._refuse_if_taken(run_id)
-
-    async def _refuse_if_taken(self, run_id: str) -> None:
-        """Raise unless the name is free, or its manifest is this run's own (a write whose reply was lost)."""
-        try:
-            await self._store.head(self._location.manifest_key)
-        except ObjectNotFound:
+        if overwrite:
+            await self._store.put(key, content)
+            return
+        # Looked up before as well, since some stores ignore the condition of the write. A manifest of this very run is
+        # a write of ours whose reply was lost.
+        if await self._is_written(run_id):
             return
         try:
+            await self._store.put(key, content, create_only=True)
+        except ObjectExists as error:
+            if not await self._is_written(run_id):
+                raise StoreUnavailable("the manifest was refused as existing, but there is none") from error
+
+    async def _is_written(self, run_id: str) -> bool:
+        """Whether this run's manifest is in place. Raises `StreamExists` if somebody else's is."""
+        try:
+            await self._store.head(self._location.manifest_key)
             found = (await load_manifest(self._store, self._location, self._cipher)).run_id
-        except S3ductError as error:
-            if error.retryable:
-                raise
+        except NotFound:
+            return False
+        except (DecryptionFailed, IntegrityError, UnsupportedFormat):
             found = ""
         if found != run_id:
             raise StreamExists(
                 f"another run has finished a stream {self._location.name!r} meanwhile",
                 hint="this run's chunks are kept; choose another --name, or replace the stream with --clobber",
             )
+        return True

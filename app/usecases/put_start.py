@@ -9,11 +9,13 @@ from typing import cast
 
 from s3duct.app.pipeline.manifest_io import load_manifest
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.domain.chunk import ChunkKeys, chunk_key
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
     ObjectNotFound,
     StreamExists,
+    StreamNotFound,
     UnsupportedFormat,
 )
 from s3duct.domain.manifest import Manifest
@@ -32,12 +34,14 @@ _GENERATION_BYTES = 4
 class PutStart:
     """How a put begins.
 
-    `header` is the journal's; `is_new` says that it has to be written first. `finished` is the manifest that an earlier
-    attempt of the same run had already written when it was cut off. `superseded_keys` are the relative chunk keys of the
-    stream that this run replaces; `unreadable_old` says that there is one whose chunks are not known.
+    `header` is the journal's, `keys` are those of its chunks; `is_new` says that the journal has to be begun first.
+    `finished` is the manifest that an earlier attempt of the same run had already written when it was cut off.
+    `superseded_keys` are the relative chunk keys of the stream that this run replaces; `unreadable_old` says that there is
+    one whose chunks are not known.
     """
 
     header: JournalHeader
+    keys: ChunkKeys
     is_new: bool
     plan: ResumePlan
     finished: Manifest | None = None
@@ -95,13 +99,17 @@ class PutStarter:
                 f"a stream {self._location.name!r} exists already",
                 hint="choose another --name, or replace it with --clobber",
             )
+        if recorded is not None and finished is None and _would_overwrite(existing, recorded):
+            recorded = None
         if recorded is not None:
             check_binding(recorded.header, binding)
         old = existing.manifest if existing is not None and finished is None else None
+        header = recorded.header if recorded is not None else await self._new_header(binding, existing)
         return PutStart(
-            header=recorded.header if recorded is not None else await self._new_header(binding, existing),
+            header=header,
+            keys=ChunkKeys(binding.name, header.generation, self._entropy.token_hex(_GENERATION_BYTES)),
             is_new=recorded is None,
-            plan=ResumePlan(recorded.records if recorded is not None else ()),
+            plan=ResumePlan(recorded.records if recorded is not None else (), finished=finished is not None),
             finished=finished,
             superseded_keys=frozenset(record.key for record in old.chunks)
             if old is not None
@@ -116,6 +124,8 @@ class PutStarter:
             return None
         try:
             return _Existing(await load_manifest(self._store, self._location, self._cipher))
+        except StreamNotFound:
+            return None  # deleted in this very moment
         except (DecryptionFailed, IntegrityError, UnsupportedFormat):
             return _Existing(None)
 
@@ -137,6 +147,17 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
+
+
+def _would_overwrite(existing: _Existing | None, recorded: Journal) -> bool:
+    """Whether the recorded run writes keys that a stream finished by somebody else meanwhile uses."""
+    if existing is None:
+        return False
+    if existing.manifest is None:
+        return not recorded.header.generation  # whose keys cannot be known; plain ones are the likely ones
+    generation = recorded.header.generation
+    own = chunk_key(recorded.header.binding.name, 0, generation=generation).rsplit("/", 1)[0]
+    return any(record.key.rsplit("/", 1)[0] == own for record in existing.manifest.chunks)
 
 
 def _own_manifest(existing: _Existing | None, recorded: Journal | None) -> Manifest | None:

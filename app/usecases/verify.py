@@ -8,8 +8,9 @@ from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader
 from s3duct.app.pipeline.parallel import for_each
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import Workers
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream, stored_size_bytes
+from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.encryption import EncryptionMethod
@@ -56,7 +57,9 @@ class VerifySummary:
         return not self.mismatched and not self.missing
 
 
-async def verify(request: VerifyRequest, *, ports: ReadPorts, listener: Listener) -> VerifySummary:
+async def verify(
+    request: VerifyRequest, *, ports: ReadPorts, listener: Listener, stop: StopRequest
+) -> VerifySummary:
     """Check a stream; every chunk is looked at, whatever is wrong with others.
 
     Deep with the key (or over a plain stream): plain bytes, both digests, the chain. Deep without the key of an encrypted
@@ -66,7 +69,12 @@ async def verify(request: VerifyRequest, *, ports: ReadPorts, listener: Listener
         StreamNotFound, UnsupportedFormat, KeyRequired, DecryptionFailed: nothing could be checked.
         IntegrityError: the manifest itself is damaged.
         StoreError, AccessDenied, LocalResourceError: as they come.
+        Interrupted: `stop` was set.
     """
+    return await stop.ends(_verify(request, ports, listener), hint="not all chunks were checked")
+
+
+async def _verify(request: VerifyRequest, ports: ReadPorts, listener: Listener) -> VerifySummary:
     location = request.location
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     manifest = await open_stream(location, store=ports.store, cipher=ports.cipher, retrier=retrier)
@@ -158,7 +166,8 @@ async def _check_content(
     with Workers() as workers:
         downloader = ChunkDownloader(
             store=ports.store,
-            prefix=location.prefix,
+            location=location,
+            manifest=manifest,
             cipher=None if keyless else ports.cipher,
             hasher=ports.hasher,
             workers=workers,
@@ -167,14 +176,14 @@ async def _check_content(
 
         async def check(record: ChunkRecord) -> None:
             try:
-                size_bytes = await stored_size_bytes(manifest, record, location=location, store=ports.store)
+                size_bytes = await downloader.stored_size_bytes(record)
                 lease = await pool.acquire(size_bytes)
                 listener(ChunkStarted(record.index))
                 try:
                     await downloader.fetch(record, lease.region, size_bytes)
                 finally:
                     pool.release(lease)
-            except (ObjectNotFound, ChunkMissing):
+            except ChunkMissing:
                 tally.is_missing(record)
             except IntegrityError as error:
                 tally.judge(record, error.message)

@@ -29,7 +29,7 @@ class Source(Protocol):
 class Sink(Protocol):
     """Where a stream goes to."""
 
-    def write(self, view: memoryview) -> None:
+    def write_all(self, view: memoryview) -> None:
         """Write all of it.
 
         Raises:
