@@ -52,7 +52,7 @@ class ObjectStore(Protocol):
 
         At most `PARTS_IN_FLIGHT` parts are under way at once.
 
-        Atomic and idempotent. Buffers must stay unchanged until this returns. An exception out of `parts` aborts the upload,
+        Returns what `head` says of it. Atomic and idempotent. Buffers must stay unchanged until this returns. An exception out of `parts` aborts the upload,
         leaves nothing behind in the store, and is raised as it is.
         """
         ...
