@@ -82,13 +82,25 @@ class _MmapRegion(Region):
         mapping, self._mapping = self._mapping, None
         if mapping is None:
             return
-        if self._spare is not None:
+        self._view.release()
+        if self._spare is not None and not _is_held(mapping):
             self._spare.append(mapping)
             return
-        self._view.release()
         # A slice that somebody still holds keeps the mapping alive; it goes with that slice.
         with contextlib.suppress(BufferError):
             mapping.close()
+
+
+def _is_held(mapping: mmap.mmap) -> bool:
+    """Whether a slice of the mapping is still in somebody's hands: Python refuses to resize it then.
+
+    To resize it to the size it has changes nothing otherwise. Where mappings cannot be resized at all, the answer is yes.
+    """
+    try:
+        mapping.resize(len(mapping))
+    except (BufferError, OSError, SystemError, ValueError):
+        return True
+    return False
 
 
 def _map_memory(size_bytes: int) -> mmap.mmap:

@@ -61,19 +61,14 @@ class LinuxMemoryProbe(MemoryProbe):
         except OSError:
             return []
         figures = []
-        for line in lines:
+        for line in lines:  # "hierarchy:controllers:path", cgroups(7)
             _, controllers, path = [*line.split(":", 2), "", ""][:3]
-            if controllers not in ("", "memory"):
+            if not controllers:
+                base, names = self._cgroup_root, ("memory.max", "memory.current")
+            elif "memory" in controllers.split(","):
+                base, names = self._cgroup_root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            else:
                 continue
-            base = self._cgroup_root / controllers
-            names = (
-                ("memory.max", "memory.current")
-                if not controllers
-                else (
-                    "memory.limit_in_bytes",
-                    "memory.usage_in_bytes",
-                )
-            )
             group = base / path.lstrip("/")
             for folder in (group, *group.parents):
                 figures.append(_left_in(folder, *names))

@@ -31,7 +31,7 @@ def read_key(spec: str, *, environment: Mapping[str, str] | None = None) -> byte
     if form == "hex" and colon:
         return _from_hex(rest, what="the key given as hex:")
     if form == "file" and colon:
-        return _from_file(Path(rest).expanduser())
+        return _from_file(rest)
     if form == "env" and colon:
         return _from_environment(rest, os.environ if environment is None else environment)
     raise KeySpecError("the key is not in a known form", hint=_FORMS)
@@ -50,22 +50,23 @@ def _from_environment(variable: str, environment: Mapping[str, str]) -> bytes:
     return _from_hex(value.strip(), what=f"the environment variable {variable!r}")
 
 
-def _from_file(path: Path) -> bytes:
+def _from_file(text: str) -> bytes:
     try:
+        path = Path(text).expanduser()
         with path.open("rb") as file:
             content = file.read(_LONGEST_FILE + 1)
     except OSError as error:
         raise KeySpecError(f"cannot read the key file {str(path)!r}: {error.strerror}") from error
-    except ValueError:
-        raise KeySpecError("the path of the key file is not valid") from None
+    except (ValueError, RuntimeError):  # a NUL in it; a home that nobody has
+        raise KeySpecError(f"not a path of a key file: {text!r}") from None
     if len(content) == KEY_BYTES:
         return content
     try:
-        text = content.decode("ascii").strip()
+        digits = content.decode("ascii").strip()
     except UnicodeDecodeError:
-        text = ""
-    if _HEX_KEY.fullmatch(text):
-        return bytes.fromhex(text)
+        digits = ""
+    if len(content) <= _LONGEST_FILE and _HEX_KEY.fullmatch(digits):
+        return bytes.fromhex(digits)
     size = f"{len(content)} bytes" if len(content) <= _LONGEST_FILE else f"more than {_LONGEST_FILE} bytes"
     raise KeySpecError(
         f"the key file {str(path)!r} holds {size}, not 32 raw bytes or 64 hex digits",

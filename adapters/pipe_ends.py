@@ -19,7 +19,10 @@ class DescriptorSource(Source):
     def __init__(self, descriptor: int) -> None:
         """Take the descriptor; it is not closed here."""
         self._descriptor = descriptor
-        self._start = _regular_file_position(descriptor)
+        try:
+            self._start = _regular_file_position(descriptor)
+        except (OSError, ValueError, OverflowError) as error:
+            raise SourceError(f"cannot read the input: {_reason(error)}") from error
 
     def read_into(self, view: memoryview) -> int:
         """Read what there is, at least one byte unless at the end."""
@@ -72,8 +75,8 @@ class FileSource(Source):
                 return _not_none(readinto(view))
             data = self._file.read(len(view))
             _not_none(data)
-        except OSError as error:
-            raise SourceError(f"cannot read the input: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # ValueError: it is closed
+            raise SourceError(f"cannot read the input: {_reason(error)}") from error
         view[: len(data)] = data
         return len(data)
 
@@ -93,11 +96,13 @@ class FileSink(Sink):
         """Write all of it; raw files may take less at a time."""
         while view:
             try:
-                written = self._file.write(view)
+                written: int | None = self._file.write(view)
             except BrokenPipeError as error:
                 raise SinkClosed("the consumer closed the pipe before the stream had ended") from error
-            except OSError as error:
-                raise SinkError(f"cannot write the output: {error.strerror or error}") from error
+            except (OSError, ValueError) as error:  # ValueError: it is closed
+                raise SinkError(f"cannot write the output: {_reason(error)}") from error
+            if written is None:
+                raise SinkError("the output is in non-blocking mode", hint="give a blocking file object")
             view = view[written:]
 
 
@@ -112,3 +117,7 @@ def _regular_file_position(descriptor: int) -> int | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     return os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

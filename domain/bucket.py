@@ -50,9 +50,12 @@ def _local_folder(text: str) -> LocalFolder:
         raise UsageError(
             f"not an absolute file URL: {text!r}", hint="write it with three slashes, like file:///srv/backup"
         )
-    decoded = _PERCENT_ENCODED.sub(
-        lambda match: bytes.fromhex(match[1].decode("ascii")), path.encode("utf-8")
-    )
+    try:
+        # What the shell hands over as bytes that are no UTF-8 arrives as lone surrogates, and goes back the same way.
+        encoded = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(f"not a path: {text!r}") from None
+    decoded = _PERCENT_ENCODED.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), encoded)
     if b"\0" in decoded:
-        raise UsageError(f"not a file URL: {text!r}")
+        raise UsageError(f"not a path: {text!r}")
     return LocalFolder(decoded.decode("utf-8", "surrogateescape"))

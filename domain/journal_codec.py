@@ -7,11 +7,13 @@ import json
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import IntegrityError, JournalDamaged, UnsupportedFormat
-from s3duct.domain.manifest_codec import decode_record, encode_record, parse_json_object
+from s3duct.domain.json_fields import Fields, parse_json_object
+from s3duct.domain.manifest_codec import decode_record, encode_record
 from s3duct.domain.resume import RESTART_HINT, Journal, JournalHeader, ResumeRecord, RunBinding
 
 JOURNAL_VERSION = 1
 _MARK = "s3duct_journal"
+_ANY = 1 << 62
 
 
 def encode_header(header: JournalHeader) -> bytes:
@@ -60,45 +62,47 @@ def decode_journal(data: bytes) -> tuple[Journal | None, int]:
     for number, line in enumerate(lines[1:], start=2):
         try:
             records.append(_decode_record(line, name=header.binding.name))
-        except (IntegrityError, KeyError, TypeError, ValueError) as error:
+        except IntegrityError as error:
             raise _damaged(f"line {number} cannot be read") from error
     return Journal(header=header, records=tuple(records)), whole
 
 
 def _decode_header(line: bytes) -> JournalHeader:
     try:
-        fields = parse_json_object(line)
-        version = int(fields[_MARK])
+        document = parse_json_object(line)
+        fields = Fields(document)
+        version = fields.integer(_MARK, low=1, high=_ANY)
         if version > JOURNAL_VERSION:
             raise UnsupportedFormat(
                 f"the journal has version {version}", hint="upgrade s3duct to resume this run"
             )
         binding = RunBinding(
-            destination=str(fields["destination"]),
-            prefix=str(fields["prefix"]),
-            name=str(fields["name"]),
-            chunk_size_bytes=int(fields["chunk_size"]),
-            method=EncryptionMethod(fields["encryption_method"]),
-            key_id=str(fields["key_id"]),
-            sealed_manifest=bool(fields["encrypted_manifest"]),
-            storage_class=str(fields["storage_class"]),
+            destination=fields.text("destination"),
+            prefix=fields.text("prefix"),
+            name=fields.text("name"),
+            chunk_size_bytes=fields.integer("chunk_size", low=1, high=_ANY),
+            method=EncryptionMethod(document["encryption_method"]),
+            key_id=fields.text("key_id"),
+            sealed_manifest=fields.boolean("encrypted_manifest"),
+            storage_class=fields.text("storage_class"),
         )
         return JournalHeader(
             binding=binding,
-            run_id=str(fields["run_id"]),
-            generation=str(fields["generation"]),
-            created=str(fields["created"]),
+            run_id=fields.text("run_id"),
+            generation=fields.text("generation"),
+            created=fields.text("created"),
         )
     except (IntegrityError, KeyError, TypeError, ValueError) as error:
         raise _damaged("its first line cannot be read") from error
 
 
 def _decode_record(line: bytes, *, name: str) -> ResumeRecord:
-    fields = parse_json_object(line)
+    document = parse_json_object(line)
+    fields = Fields(document)
     return ResumeRecord(
-        chunk=decode_record(fields, name=name),
-        link=ChainLink(bytes.fromhex(fields["chain"])),
-        stored_at=str(fields["ts"]),
+        chunk=decode_record(document, name=name),
+        link=ChainLink(fields.digest("chain")),
+        stored_at=fields.text("ts"),
     )
 
 

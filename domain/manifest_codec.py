@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord
-from s3duct.domain.digest import DIGEST_BYTES, DualDigest
+from s3duct.domain.digest import DualDigest
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import ManifestInvalid, UnsupportedFormat
+from s3duct.domain.errors import UnsupportedFormat
+from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
 from s3duct.domain.names import MANIFEST_FILE
 from s3duct.domain.sizes import GIB, TIB
@@ -20,7 +20,6 @@ MAX_MANIFEST_BYTES = GIB
 _MAX_TOTAL_BYTES = 1024 * 1024 * TIB
 _MAX_ETAG_LENGTH = 1024
 _EXTENSION = "s3duct"
-_HEX = re.compile(r"[0-9a-f]*")
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -83,7 +82,7 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
         UnsupportedFormat: a newer format version or an unknown encryption method.
     """
-    reader = _Fields(parse_json_object(data))
+    reader = Fields(parse_json_object(data))
     version = reader.integer("version", default=FORMAT_VERSION, low=1, high=1 << 31)
     if version > FORMAT_VERSION:
         raise UnsupportedFormat(
@@ -92,7 +91,7 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         )
     stored_name = reader.text("name")
     if stored_name != name and not (under_prefix and name.endswith(f"/{stored_name}")):
-        _invalid(f"it is the manifest of {stored_name!r}, not of {name!r}")
+        invalid(f"it is the manifest of {stored_name!r}, not of {name!r}")
     manifest = Manifest(
         name=stored_name,
         chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),
@@ -109,7 +108,7 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         tags=_text_map(reader.mapping("tags")),
         stream_sha256=reader.text("stream_sha256", default=""),
         stream_sha3_256=reader.text("stream_sha3_256", default=""),
-        run_id=_Fields(reader.mapping(_EXTENSION)).text("run_id", default=""),
+        run_id=Fields(reader.mapping(_EXTENSION)).text("run_id", default=""),
     )
     _check_consistency(manifest, chunk_count=reader.integer("chunk_count", low=0, high=1 << 40))
     return manifest
@@ -118,8 +117,8 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
 def decode_record(item: object, *, name: str) -> ChunkRecord:
     """Read and validate one chunk record of stream `name`. Raises `ManifestInvalid`."""
     if not isinstance(item, dict):
-        _invalid("a chunk record is not an object")
-    reader = _Fields(item)
+        invalid("a chunk record is not an object")
+    reader = Fields(item)
     sealed_size = reader.get("encrypted_size")
     sealed_sha256 = reader.get("encrypted_sha256")
     return ChunkRecord(
@@ -135,73 +134,7 @@ def decode_record(item: object, *, name: str) -> ChunkRecord:
     )
 
 
-def parse_json_object(data: bytes) -> dict[str, Any]:
-    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting.
-
-    Raises:
-        ManifestInvalid: it is none.
-    """
-    try:
-        document = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
-    if not isinstance(document, dict):
-        _invalid("it is not a JSON object")
-    return document
-
-
-class _Fields:
-    """Typed access to the fields of one untrusted JSON object."""
-
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._fields = fields
-
-    def get(self, key: str) -> object:
-        return self._fields.get(key)
-
-    def text(self, key: str, *, default: str | None = None) -> str:
-        value = self._fields.get(key, default)
-        if not isinstance(value, str):
-            _invalid(f"field {key!r} is not text")
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        return None if self._fields.get(key) is None else self.text(key)
-
-    def boolean(self, key: str, *, default: bool) -> bool:
-        value = self._fields.get(key, default)
-        if not isinstance(value, bool):
-            _invalid(f"field {key!r} is not true or false")
-        return value
-
-    def integer(self, key: str, *, low: int, high: int, default: int | None = None) -> int:
-        value = self._fields.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int):
-            _invalid(f"field {key!r} is not a whole number")
-        if not low <= value <= high:
-            _invalid(f"field {key!r} is out of range")
-        return value
-
-    def digest(self, key: str) -> bytes:
-        text = self.text(key)
-        if len(text) != 2 * DIGEST_BYTES or not _HEX.fullmatch(text):
-            _invalid(f"field {key!r} is not a digest of {DIGEST_BYTES} bytes in hex")
-        return bytes.fromhex(text)
-
-    def array(self, key: str) -> list[Any]:
-        value = self._fields.get(key)
-        if not isinstance(value, list):
-            _invalid(f"field {key!r} is not a list")
-        return value
-
-    def mapping(self, key: str) -> dict[str, Any]:
-        value = self._fields.get(key, {})
-        if not isinstance(value, dict):
-            _invalid(f"field {key!r} is not an object")
-        return value
-
-
-def _method(reader: _Fields) -> EncryptionMethod:
+def _method(reader: Fields) -> EncryptionMethod:
     text = reader.optional_text("encryption_method")
     try:
         method = EncryptionMethod(text)
@@ -210,11 +143,11 @@ def _method(reader: _Fields) -> EncryptionMethod:
             f"unknown encryption method {text!r} in the manifest", hint="upgrade s3duct to read this stream"
         ) from None
     if reader.boolean("encrypted", default=False) != (method is not EncryptionMethod.NONE):
-        _invalid("fields 'encrypted' and 'encryption_method' contradict each other")
+        invalid("fields 'encrypted' and 'encryption_method' contradict each other")
     return method
 
 
-def _chunk_key(reader: _Fields, name: str) -> str:
+def _chunk_key(reader: Fields, name: str) -> str:
     key = reader.text("s3_key")
     inner = key.removeprefix(f"{name}/")
     if (
@@ -222,54 +155,37 @@ def _chunk_key(reader: _Fields, name: str) -> str:
         or any(segment in ("", ".", "..") for segment in inner.split("/"))
         or not key.isprintable()
     ):
-        _invalid(f"chunk key {key!r} does not lie under {name + '/'!r}")
+        invalid(f"chunk key {key!r} does not lie under {name + '/'!r}")
     if inner.rsplit("/", 1)[-1] == MANIFEST_FILE:
-        _invalid(f"chunk key {key!r} is a manifest")
+        invalid(f"chunk key {key!r} is a manifest")
     return key
 
 
-def _etag(reader: _Fields) -> str:
+def _etag(reader: Fields) -> str:
     etag = reader.text("etag", default="")
     if len(etag) > _MAX_ETAG_LENGTH:
-        _invalid("an ETag is too long")
+        invalid("an ETag is too long")
     return etag
 
 
-def _final_chain(reader: _Fields) -> str:
-    return reader.digest("final_chain").hex() if reader.get("final_chain") else ""
+def _final_chain(reader: Fields) -> str:
+    return reader.digest("final_chain").hex() if reader.text("final_chain") else ""
 
 
 def _text_map(fields: Mapping[str, Any]) -> dict[str, str]:
     if any(not isinstance(value, str) for value in fields.values()):
-        _invalid("a tag is not text")
+        invalid("a tag is not text")
     return dict(fields)
 
 
 def _check_consistency(manifest: Manifest, *, chunk_count: int) -> None:
     if chunk_count != len(manifest.chunks):
-        _invalid(f"'chunk_count' is {chunk_count}, but {len(manifest.chunks)} chunks are listed")
+        invalid(f"'chunk_count' is {chunk_count}, but {len(manifest.chunks)} chunks are listed")
     if [record.index for record in manifest.chunks] != list(range(len(manifest.chunks))):
-        _invalid("the chunk indices do not run from 0 in order")
+        invalid("the chunk indices do not run from 0 in order")
     if len({record.key for record in manifest.chunks}) != len(manifest.chunks):
-        _invalid("two chunks have the same key")
+        invalid("two chunks have the same key")
     if any(record.size_bytes > manifest.chunk_size_bytes for record in manifest.chunks):
-        _invalid("a chunk is larger than 'chunk_size'")
+        invalid("a chunk is larger than 'chunk_size'")
     if sum(record.size_bytes for record in manifest.chunks) != manifest.total_bytes:
-        _invalid("the chunk sizes do not add up to 'total_bytes'")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("duplicate key")
-    return fields
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _invalid(reason: str) -> NoReturn:
-    raise ManifestInvalid(
-        f"the manifest is not valid: {reason}", hint="it was altered or damaged; nothing was written"
-    )
+        invalid("the chunk sizes do not add up to 'total_bytes'")

@@ -113,7 +113,10 @@ def _describe(name: str, started: RunBinding, wanted: RunBinding) -> str:
         return label
     before, now = getattr(started, name), getattr(wanted, name)
     if name == "chunk_size_bytes":
-        return f"{label} ({format_size(before)}, now {format_size(now)})"
+        told = format_size(before), format_size(now)
+        if told[0] == told[1]:
+            told = f"{before} bytes", str(now)
+        return f"{label} ({told[0]}, now {told[1]})"
     if isinstance(before, EncryptionMethod):
         return f"{label} ({before.value or 'none'}, now {now.value or 'none'})"
     return f"{label} ({before!r}, now {now!r})"
@@ -125,6 +128,8 @@ class ResumePlan:
     def __init__(self, records: Iterable[ResumeRecord], *, finished: bool = False) -> None:
         """Fold records, in the order of writing; a later record of an index replaces an earlier one.
 
+        A replacement with other content says that the input ended there: later chunks recorded before are dropped.
+
         Args:
             records: of the journal.
             finished: the run had already written its manifest: the input must be exactly what is stored.
@@ -133,7 +138,10 @@ class ResumePlan:
             JournalDamaged: neighbouring records contradict the chain.
         """
         self._finished = finished
-        self._records: dict[int, ResumeRecord] = {record.chunk.index: record for record in records}
+        self._records: dict[int, ResumeRecord] = {}
+        self._obsolete_keys: set[str] = set()
+        for record in records:
+            self._add(record)
         self._indices = sorted(self._records)
         for index, record in self._records.items():
             before = self._records.get(index - 1)
@@ -156,6 +164,11 @@ class ResumePlan:
     def last_index(self) -> int:
         """Index of the last stored chunk, -1 if there is none."""
         return self._indices[-1] if self._indices else -1
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Relative keys of everything the run has stored, what a later record replaced included."""
+        return frozenset(record.chunk.key for record in self._records.values()) | self._obsolete_keys
 
     def may_be_new(self, index: int) -> bool:
         """Whether chunk `index` is not stored and may be uploaded before it is judged."""
@@ -181,8 +194,9 @@ class ResumePlan:
         if record is None:
             if self._finished:
                 raise _diverged(index)
-            self._judge_gap(index, link)
-            return Verdict.UPLOAD
+            return (
+                Verdict.UPLOAD
+            )  # in a gap, what is wrong with it shows in the link of the stored chunk behind it
         if size_bytes < record.chunk.size_bytes:
             if strict or self._finished:
                 raise self._too_short(f"within chunk {index}")
@@ -200,11 +214,13 @@ class ResumePlan:
         if self.last_index >= chunk_count and (strict or self._finished):
             raise self._too_short(f"after {chunk_count} chunks")
 
-    def _judge_gap(self, index: int, link: ChainLink) -> None:
-        """A chunk that is not stored, between stored ones: the next record's link must still follow from this one."""
-        after = self._records.get(index + 1)
-        if after is not None and link.extend(after.chunk.digest) != after.link:
-            raise _diverged(index)
+    def _add(self, record: ResumeRecord) -> None:
+        before = self._records.get(record.chunk.index)
+        if before is not None and before.chunk.digest != record.chunk.digest:
+            # The run had accepted a shorter input, which ended here: what was stored behind belongs to nothing any more.
+            for index in [index for index in self._records if index >= record.chunk.index]:
+                self._obsolete_keys.add(self._records.pop(index).chunk.key)
+        self._records[record.chunk.index] = record
 
     def _too_short(self, where: str) -> InputTooShort:
         return InputTooShort(

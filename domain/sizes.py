@@ -12,7 +12,7 @@ GIB = 1024 * MIB
 TIB = 1024 * GIB
 
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB}
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>[0-9]{1,24}(?:\.[0-9]{1,24})?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:
@@ -43,7 +43,7 @@ def format_size(size_bytes: int) -> str:
     """Write a size for people, with one decimal at most: `0 B`, `1.5 MiB`, `2 GiB`."""
     value = float(size_bytes)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < KIB:
+        if round(value, 1) < KIB:
             return f"{value:.1f} {unit}".replace(".0 ", " ")
         value /= KIB
     return f"{value:.1f} TiB".replace(".0 ", " ")

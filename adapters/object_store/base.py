@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import obstore
 
 from s3duct.adapters.object_store.errors import is_condition_unsupported, translate
-from s3duct.domain.errors import ObjectExists, ObjectNotFound
+from s3duct.domain.errors import ObjectExists, ObjectNotFound, UsageError
 from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _LIST_PAGE = 1000
 
 # How long obstore's threads get to let go of their last results before the interpreter is torn down.
 _SETTLE_S = 0.02
+_NO_SEGMENTS = ("", ".", "..")
 
 
 class ObstoreObjectStore(ObjectStore):
@@ -37,6 +38,7 @@ class ObstoreObjectStore(ObjectStore):
         self, key: str, data: Bytes, *, create_only: bool = False, storage_class: str | None = None
     ) -> StoredObject:
         """Write one object in one request."""
+        self._check_key(key)
         if create_only:
             etag = await self._create(key, data, storage_class)
         else:
@@ -47,16 +49,23 @@ class ObstoreObjectStore(ObjectStore):
         self, key: str, parts: AsyncIterator[Bytes], *, part_bytes: int, storage_class: str | None = None
     ) -> StoredObject:
         """Write one object as a multipart upload."""
-        with self._translated(key):
-            await obstore.put_async(
-                self._vendor,
-                key,
-                parts,
-                attributes=_attributes(storage_class),
-                use_multipart=True,
-                chunk_size=part_bytes,
-                max_concurrency=PARTS_IN_FLIGHT,
-            )
+        self._check_key(key)
+        watched = _Watched(parts)
+        try:
+            with self._translated(key):
+                await obstore.put_async(
+                    self._vendor,
+                    key,
+                    watched,
+                    attributes=_attributes(storage_class),
+                    use_multipart=True,
+                    chunk_size=part_bytes,
+                    max_concurrency=PARTS_IN_FLIGHT,
+                )
+        except Exception:
+            if watched.failure is not None:
+                raise watched.failure from None
+            raise
         # What the store says of the whole object, not of its completion: `rclone serve s3` gives two different ETags.
         return await self.head(key)
 
@@ -75,13 +84,16 @@ class ObstoreObjectStore(ObjectStore):
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
         """List page by page."""
+        mark = start_after.encode("utf-8")
         pages = obstore.list(
             self._vendor, prefix.rstrip("/") or None, offset=start_after or None, chunk_size=_LIST_PAGE
         )
         with self._translated(prefix):
             async for page in pages:
                 for meta in page:
-                    yield self._described(meta["path"], meta)
+                    # obstore drops the slash at the end of a mark, so that the listing begins too early.
+                    if meta["path"].encode("utf-8") > mark:
+                        yield self._described(meta["path"], meta)
 
     async def delete(self, key: str) -> None:
         """Delete one object; one that is not there is fine."""
@@ -109,6 +121,11 @@ class ObstoreObjectStore(ObjectStore):
         with self._translated(key):
             return await self._send(key, data, storage_class, mode="overwrite")
 
+    def _check_key(self, key: str) -> None:
+        """Refuse what obstore would store under another key than the one given."""
+        if any(segment in _NO_SEGMENTS for segment in key.split("/")) or not key.isprintable():
+            raise UsageError(f"the store cannot hold the key {key!r}")
+
     async def _send(
         self, key: str, data: Bytes, storage_class: str | None, *, mode: Literal["create", "overwrite"]
     ) -> str:
@@ -134,7 +151,29 @@ class ObstoreObjectStore(ObjectStore):
             translated = self._translate(error, key)
             if translated is error:
                 raise
-            raise translated from error
+            # Not `from error`: obstore's texts repeat what the store answered, and S3 repeats signed headers, which hold
+            # the session token.
+            raise translated from None
+
+
+class _Watched:
+    """Passes pieces on, and remembers what stopped them."""
+
+    def __init__(self, parts: AsyncIterator[Bytes]) -> None:
+        self._parts = parts
+        self.failure: Exception | None = None
+
+    def __aiter__(self) -> AsyncIterator[Bytes]:
+        return self
+
+    async def __anext__(self) -> Bytes:
+        try:
+            return await anext(self._parts)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            self.failure = error
+            raise
 
 
 def _attributes(storage_class: str | None) -> Attributes | None:

@@ -30,6 +30,8 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
 _DEBUG = re.compile(r"\s*Debug source:.*", re.DOTALL)
+_FOREIGN_KEY = "object with invalid path"
+_WRONG_REGION = "incorrectly configured region"
 _LONGEST_TEXT = 300
 # What obstore says around the reason: which request, how long it took, how it was retried.
 _REQUEST = re.compile(r"^Generic \S+ error: Error performing \w+ (\w+://[^/\s]+)\S* in .*? - ")
@@ -41,9 +43,13 @@ _DENIED_HINTS = {
     "AccessDenied": "the credentials lack a permission for this bucket",
 }
 _THROTTLE_CODES = {"SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
-_TRANSIENT_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted"}
+_TRANSIENT_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable"}
+_CONFLICT_CODES = {"ConditionalRequestConflict", "OperationAborted"}
 _EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+_DENIED = (obstore_errors.PermissionDeniedError, obstore_errors.UnauthenticatedError, PermissionError)
+_DENIED_STATUSES = {401, 403}
 _THROTTLE_STATUSES = {429, 503}
+_NO_ANSWER_STATUSES = {0, 408}  # 0: the text holds none
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 _CLIENT_ERROR = 400
@@ -60,25 +66,11 @@ def translate(error: Exception, *, key: str) -> Exception:
     status = _first_int(_STATUS, text)
     code = _first(_CODE, text)
     detail = _describe(text, status, code)
-    if code == "NoSuchBucket":
-        return BucketNotFound("the bucket does not exist", hint="check --bucket, --endpoint-url and --region")
-    if code in _EXPIRED_CODES:
-        return CredentialsUnavailable(
-            f"the credentials have expired: {detail}", hint="renew them (aws sso login, …)"
-        )
-    if isinstance(error, FileNotFoundError | obstore_errors.NotFoundError):
-        return ObjectNotFound(f"there is no object {key!r}")
-    if isinstance(error, obstore_errors.AlreadyExistsError | obstore_errors.PreconditionError):
-        return ObjectExists(f"the object {key!r} exists already")
-    if isinstance(
-        error, obstore_errors.PermissionDeniedError | obstore_errors.UnauthenticatedError | PermissionError
-    ):
-        return AccessDenied(
-            f"access denied: {detail}", hint=_DENIED_HINTS.get(code, _DENIED_HINTS["AccessDenied"])
-        )
-    if isinstance(error, obstore_errors.InvalidPathError | ValueError | TypeError):
-        return UsageError(f"the store cannot hold the key {key!r}: {detail}")
-    return _by_text(code, status, detail)
+    return (
+        _by_code(code, key, detail)
+        or _by_class(error, status, key, detail)
+        or _by_text(text, code, status, detail)
+    )
 
 
 def is_condition_unsupported(error: Exception) -> bool:
@@ -87,13 +79,48 @@ def is_condition_unsupported(error: Exception) -> bool:
     return unsupported or _first_int(_STATUS, str(error)) == _NOT_IMPLEMENTED
 
 
-def _by_text(code: str, status: int, detail: str) -> S3ductError:
+def _by_code(code: str, key: str, detail: str) -> S3ductError | None:
+    """What S3 says of itself is the surest sign, whatever the status."""
+    if code == "NoSuchBucket":
+        return BucketNotFound("the bucket does not exist", hint="check --bucket, --endpoint-url and --region")
+    if code == "InvalidObjectState":
+        return StoreError(
+            f"the object {key!r} is archived", hint="restore it first (Glacier), then try again"
+        )
+    if code in _EXPIRED_CODES:
+        hint = "renew them, for example with aws sso login"
+        return CredentialsUnavailable(f"the credentials have expired: {detail}", hint=hint)
+    if code in _CONFLICT_CODES:
+        return StoreUnavailable(f"the store was busy with the same object: {detail}")
+    if code in _DENIED_HINTS:
+        return AccessDenied(f"access denied: {detail}", hint=_DENIED_HINTS[code])
+    return None
+
+
+def _by_class(error: Exception, status: int, key: str, detail: str) -> S3ductError | None:
+    if isinstance(error, _DENIED) or status in _DENIED_STATUSES:
+        return AccessDenied(f"access denied: {detail}", hint=_DENIED_HINTS["AccessDenied"])
+    if isinstance(error, FileNotFoundError | obstore_errors.NotFoundError):
+        return ObjectNotFound(f"there is no object {key!r}")
+    if isinstance(error, obstore_errors.AlreadyExistsError | obstore_errors.PreconditionError):
+        return ObjectExists(f"the object {key!r} exists already")
+    if isinstance(error, obstore_errors.InvalidPathError) and _FOREIGN_KEY in str(error):
+        hint = "list a part of it with --prefix"
+        return StoreError(f"the bucket holds an object whose key cannot be handled: {detail}", hint=hint)
+    if isinstance(error, obstore_errors.InvalidPathError | ValueError | TypeError):
+        return UsageError(f"the store cannot hold the key {key!r}: {detail}")
+    return None
+
+
+def _by_text(text: str, code: str, status: int, detail: str) -> S3ductError:
+    if _WRONG_REGION in text:
+        hint = "the bucket is in another region: give it as --region"
+        return StoreError("the store redirects without saying where to", hint=hint)
     if code in _THROTTLE_CODES or status in _THROTTLE_STATUSES:
         return StoreThrottled(f"the store asks to slow down: {detail}")
-    if code in _TRANSIENT_CODES or status >= _SERVER_ERROR or status in (0, 408):
-        return StoreUnavailable(
-            f"the store cannot be reached or failed: {detail}", hint="check --endpoint-url and the network"
-        )
+    if code in _TRANSIENT_CODES or status >= _SERVER_ERROR or status in _NO_ANSWER_STATUSES:
+        hint = "check --endpoint-url and the network"
+        return StoreUnavailable(f"the store cannot be reached or failed: {detail}", hint=hint)
     if status >= _CLIENT_ERROR:
         return StoreError(f"the store refused the request: {detail}")
     return StoreError(

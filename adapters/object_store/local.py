@@ -12,14 +12,18 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
-from s3duct.domain.errors import BucketNotFound, LocalResourceError, UsageError
+from s3duct.domain.errors import BucketNotFound, LocalResourceError, StoreError, UsageError
 from s3duct.domain.ports.object_store import Bytes, StoredObject
 from s3duct.domain.storage_class import StorageClass
+
+# obstore writes to `KEY#N` and renames at the end.
+_LEFTOVER = re.compile(r"(?P<key>.*)#\d+", re.DOTALL)
 
 
 class LocalObjectStore(ObstoreObjectStore):
@@ -53,7 +57,8 @@ class LocalObjectStore(ObstoreObjectStore):
     ) -> StoredObject:
         """Write one object and make it durable."""
         _refuse_storage_class(storage_class)
-        stored = await super().put(key, data, create_only=create_only)
+        async with self._tidied(key):
+            stored = await super().put(key, data, create_only=create_only)
         await asyncio.to_thread(self._settle, key)
         return stored
 
@@ -62,8 +67,8 @@ class LocalObjectStore(ObstoreObjectStore):
     ) -> StoredObject:
         """Write one object piece by piece and make it durable."""
         _refuse_storage_class(storage_class)
-        await asyncio.to_thread(self._remove_leftovers, key)
-        stored = await super().put_parts(key, parts, part_bytes=part_bytes)
+        async with self._tidied(key):
+            stored = await super().put_parts(key, parts, part_bytes=part_bytes)
         await asyncio.to_thread(self._settle, key)
         return stored
 
@@ -75,6 +80,29 @@ class LocalObjectStore(ObstoreObjectStore):
 
     def _etag(self, etag: str | None) -> str:
         return ""
+
+    def _check_key(self, key: str) -> None:
+        super()._check_key(key)
+        if _LEFTOVER.fullmatch(key):
+            raise UsageError(
+                f"a local folder cannot hold the key {key!r}: names that end in '#' and digits are taken"
+            )
+
+    def _translate(self, error: Exception, key: str) -> Exception:
+        translated = super()._translate(error, key)
+        if isinstance(translated, StoreError):
+            return LocalResourceError(f"cannot use {str(self._folder / key)!r}: {translated.message}")
+        return translated
+
+    @asynccontextmanager
+    async def _tidied(self, key: str) -> AsyncIterator[None]:
+        """Remove what an earlier write of the key left when it was killed, and what this one leaves if it fails."""
+        await asyncio.to_thread(self._remove_leftovers, key)
+        try:
+            yield
+        except Exception:
+            await asyncio.to_thread(self._remove_leftovers, key)
+            raise
 
     def _settle(self, key: str) -> None:
         """Bring the file and every folder above it up to the bucket to the disk."""
@@ -88,12 +116,11 @@ class LocalObjectStore(ObstoreObjectStore):
             raise LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}") from error
 
     def _remove_leftovers(self, key: str) -> None:
-        """Remove what a killed write of the same key left: obstore writes to `KEY#N` and renames at the end."""
         path = self._folder / key
-        leftover = re.compile(re.escape(path.name) + r"#\d+")
         with contextlib.suppress(OSError):
             for candidate in path.parent.iterdir():
-                if leftover.fullmatch(candidate.name):
+                leftover = _LEFTOVER.fullmatch(candidate.name)
+                if leftover is not None and leftover["key"] == path.name:
                     candidate.unlink()
 
 

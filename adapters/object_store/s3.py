@@ -25,6 +25,13 @@ _PATIENCE_S = 60
 _LONGEST_REQUEST = timedelta(days=7)
 _QUICK_RETRIES = 3
 
+# obstore also reads these from the environment, where they are meant for others.
+_FIXED: S3Config = {
+    "skip_signature": False,
+    "unsigned_payload": False,
+    "s3_express": False,
+    "conditional_put": "etag",
+}
 _PROVIDER_FAILED = "External AWS credential provider"
 
 
@@ -88,7 +95,7 @@ class S3ObjectStore(ObstoreObjectStore):
         super().__init__(
             S3Store(
                 settings.bucket,
-                config=_endpoint(settings, virtual=virtual),
+                config={**_FIXED, **_endpoint(settings, virtual=virtual)},
                 region=settings.region,
                 virtual_hosted_style_request=virtual,
                 # The bulk API is not implemented everywhere; objects are deleted one by one.
@@ -125,8 +132,12 @@ def _is_virtual(settings: S3Settings) -> bool:
 def _endpoint(settings: S3Settings, *, virtual: bool) -> S3Config:
     if settings.endpoint_url is None:
         return {}
-    parts = urlsplit(settings.endpoint_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(settings.endpoint_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise UsageError(
             f"the endpoint {settings.endpoint_url!r} is not an http or https URL",
             hint="write it like https://s3.example.com or http://localhost:9000",

@@ -14,10 +14,11 @@ async def side_by_side(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any
     """Run both at once and return both results; if one fails, cancel the other and wait for it."""
     tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
     try:
-        return await asyncio.gather(*tasks)
+        await asyncio.gather(*tasks)
     except BaseException:
         await cancel_all(tasks)
         raise
+    return tasks[0].result(), tasks[1].result()
 
 
 async def for_each(items: Iterable[A], work: Callable[[A], Awaitable[None]], *, at_once: int) -> None:

@@ -17,7 +17,7 @@ from s3duct.domain.events import ChunkStarted, Listener
 
 @dataclass(frozen=True, slots=True)
 class FetchedChunk:
-    """A verified chunk; `view` is valid until the next one is asked for."""
+    """A verified chunk; `view` is valid until the next one is asked for (release it before, and its memory is reused)."""
 
     record: ChunkRecord
     view: memoryview

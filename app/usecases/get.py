@@ -89,6 +89,7 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
                 async for chunk in fetched:
                     await writer.call(sink.write_all, chunk.view)
                     size_bytes = len(chunk.view)
+                    chunk.view.release()
                     written += size_bytes
                     listener(BytesMoved(size_bytes))
                     listener(ChunkFinished(chunk.record.index, size_bytes))

@@ -166,9 +166,8 @@ class _PutRun:
         if manifest is None:
             manifest = self._build_manifest(start, transferred)
             manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
-        recorded_keys = {record.chunk.key for record in start.plan.records.values()}
         current_keys = {record.key for record in manifest.chunks}
-        await finisher.remove((start.superseded_keys | recorded_keys) - current_keys)
+        await finisher.remove((start.superseded_keys | start.plan.keys) - current_keys)
         if start.unreadable_old:
             self._listener(
                 Notice("the replaced stream cannot be read with this key: its chunks are left in the bucket")

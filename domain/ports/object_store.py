@@ -52,8 +52,8 @@ class ObjectStore(Protocol):
 
         At most `PARTS_IN_FLIGHT` parts are under way at once.
 
-        Returns what `head` says of it. Atomic and idempotent. Buffers must stay unchanged until this returns. An exception out of `parts` aborts the upload,
-        leaves nothing behind in the store, and is raised as it is.
+        Returns what `head` says of it. Atomic and idempotent. Buffers must stay unchanged until this returns. An exception
+        out of `parts` aborts the upload, leaves nothing behind in the store, and is raised as it is.
         """
         ...
 

@@ -1,0 +1,108 @@
+"""Typed access to untrusted JSON: every field is checked before it is used."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from s3duct.domain.digest import DIGEST_BYTES
+from s3duct.domain.errors import ManifestInvalid
+
+_HEX = re.compile(r"[0-9a-f]*")
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting.
+
+    Raises:
+        ManifestInvalid: it is none.
+    """
+    try:
+        # Decoded here: json.loads would also take UTF-16 and UTF-32.
+        document = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
+    if not isinstance(document, dict):
+        invalid("it is not a JSON object")
+    return document
+
+
+class Fields:
+    """Typed access to the fields of one untrusted JSON object. What is not of its type raises `ManifestInvalid`."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+
+    def get(self, key: str) -> object:
+        """Return the field as it is, None if it is missing."""
+        return self._fields.get(key)
+
+    def text(self, key: str, *, default: str | None = None) -> str:
+        """Return a text."""
+        value = self._fields.get(key, default)
+        if not isinstance(value, str):
+            invalid(f"field {key!r} is not text")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Return a text, or None if the field is null or missing."""
+        return None if self._fields.get(key) is None else self.text(key)
+
+    def boolean(self, key: str, *, default: bool | None = None) -> bool:
+        """Return true or false."""
+        value = self._fields.get(key, default)
+        if not isinstance(value, bool):
+            invalid(f"field {key!r} is not true or false")
+        return value
+
+    def integer(self, key: str, *, low: int, high: int, default: int | None = None) -> int:
+        """Return a whole number from `low` to `high`."""
+        value = self._fields.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            invalid(f"field {key!r} is not a whole number")
+        if not low <= value <= high:
+            invalid(f"field {key!r} is out of range")
+        return value
+
+    def digest(self, key: str) -> bytes:
+        """Return the 32 bytes of a digest in lower-case hex."""
+        text = self.text(key)
+        if len(text) != 2 * DIGEST_BYTES or not _HEX.fullmatch(text):
+            invalid(f"field {key!r} is not a digest of {DIGEST_BYTES} bytes in hex")
+        return bytes.fromhex(text)
+
+    def array(self, key: str) -> list[Any]:
+        """Return a list."""
+        value = self._fields.get(key)
+        if not isinstance(value, list):
+            invalid(f"field {key!r} is not a list")
+        return value
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """Return an object, an empty one if the field is missing."""
+        value = self._fields.get(key, {})
+        if not isinstance(value, dict):
+            invalid(f"field {key!r} is not an object")
+        return value
+
+
+def invalid(reason: str) -> NoReturn:
+    """Raise `ManifestInvalid` for `reason`."""
+    raise ManifestInvalid(
+        f"the manifest is not valid: {reason}", hint="it was altered or damaged; nothing was written"
+    )
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("duplicate key")
+    return fields
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
