@@ -21,6 +21,7 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
+from s3duct.domain.errors import StoreError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.pipe import Source
@@ -111,7 +112,11 @@ class PutTransfer:
             await cancel_all(self._tasks)
             if self._failure.done():
                 self._failure.exception()  # seen, however the run ended
-        records = tuple(self._records[index] for index in range(len(self._records)))
+        missing = chunk_count - len(self._records)
+        if missing:
+            # A store that ends an upload as cancelled, unasked, raises nothing that a task would report.
+            raise StoreError(f"{missing} chunks were read, but not stored")
+        records = tuple(self._records[index] for index in range(chunk_count))
         return Transferred(records, link, self._total_bytes, self._resumed_chunks)
 
     async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
@@ -200,7 +205,7 @@ class PutTransfer:
     ) -> UploadedChunk:
         """Upload once the stored chunks in front have been recognised: a foreign input changes nothing."""
         if index > self._plan.last_index:
-            await self._recognised.reaches(self._plan.last_index)
+            await self._wait_until_recognised(self._plan.last_index)
         else:
             await asyncio.shield(before)
         return await self._uploader.upload(self._keys.of(index), lease.region, mark)
@@ -211,9 +216,13 @@ class PutTransfer:
         A chunk in a gap between stored ones is recorded only once the stored one behind it has been recognised, which
         proves that the gap is filled with what belongs there. Its buffer has been given back: nothing waits for that.
         """
-        await self._recognised.reaches(self._plan.next_stored(chunk.index))
+        await self._wait_until_recognised(self._plan.next_stored(chunk.index))
         await self._journal.append(ResumeRecord(chunk, link, self._clock.now().isoformat()))
         self._records[chunk.index] = chunk
+
+    async def _wait_until_recognised(self, index: int) -> None:
+        if self._recognised.position < index:
+            await self._recognised.reaches(index)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(coroutine)
