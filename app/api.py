@@ -35,6 +35,7 @@ __all__ = [
     "PutSummary",
     "S3duct",
     "Settings",
+    "StopRequest",
     "VerifySummary",
     "sink_of_descriptor",
     "source_of_descriptor",
@@ -209,4 +210,9 @@ def sink_of_descriptor(descriptor: int) -> Sink:
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(coroutine)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    coroutine.close()
+    raise RuntimeError("S3duct cannot be used inside a running event loop: use AsyncS3duct there")

@@ -21,8 +21,6 @@ from s3duct.domain.ports.cipher import Cipher, Opener
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.object_store import Bytes, ObjectStore
 
-# What arrives damaged once may have been damaged on the way; what arrives damaged twice is damaged in the bucket.
-_ATTEMPTS_AT_DAMAGE = 2
 _REST_IS_LOST = "what was written before it is verified; the rest of the stream cannot be restored"
 
 
@@ -81,30 +79,58 @@ class ChunkDownloader:
 
         Raises:
             ChunkMissing: the object is not there.
-            ChunkDamaged: it is not what was stored.
+            ChunkDamaged: it is not what was stored, twice.
+            DecryptionFailed: it is what was stored, but the key does not open it.
             StoreError, AccessDenied: as the store says, after retries.
         """
-        for attempt in range(1, _ATTEMPTS_AT_DAMAGE + 1):
-            try:
-                return await self._retrier.run(
-                    f"download of {record.key}", lambda: self._attempt(record, region, stored_bytes)
-                )
-            except ChunkDamaged:
-                if attempt == _ATTEMPTS_AT_DAMAGE:
-                    raise
-            except ObjectNotFound as error:
-                raise _missing(record) from error
-        raise AssertionError("unreachable")
+        try:
+            return await self._try(record, region, stored_bytes, careful=False)
+        except ChunkDamaged:
+            # What arrives damaged once may have been damaged on the way; once more, with a closer look.
+            return await self._try(record, region, stored_bytes, careful=True)
+
+    async def _try(self, record: ChunkRecord, region: Region, stored_bytes: int, *, careful: bool) -> Span:
+        attempt = self._attempt_carefully if careful else self._attempt
+        try:
+            return await self._retrier.run(
+                f"download of {record.key}", lambda: attempt(record, region, stored_bytes)
+            )
+        except ObjectNotFound as error:
+            raise _missing(record) from error
 
     async def _attempt(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
+        """Receive, open and hash side by side."""
         arrived = Mark()
         check = (
             self._check_sealed(record, region, arrived)
             if self._cipher is None
             else self._check_plain(record, region, arrived, self._cipher.opener())
         )
-        _, span = await side_by_side(self._receive(record, region, arrived, stored_bytes), check)
+        try:
+            _, span = await side_by_side(self._receive(record, region, arrived, stored_bytes), check)
+        except DecryptionFailed as error:
+            raise _damaged(record, f"it cannot be decrypted: {error.message}") from error
         return span
+
+    async def _attempt_carefully(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
+        """Receive and compare the sealed bytes first: then a failure to open them tells a wrong key from damage."""
+        arrived = Mark()
+        _, span = await side_by_side(
+            self._receive(record, region, arrived, stored_bytes), self._check_sealed(record, region, arrived)
+        )
+        if self._cipher is None:
+            return span
+        try:
+            return await self._check_plain(record, region, arrived, self._cipher.opener())
+        except DecryptionFailed as error:
+            if record.sealed_sha256 is None:
+                raise _damaged(
+                    record, "it cannot be decrypted: the key is wrong, or it is damaged"
+                ) from error
+            raise DecryptionFailed(
+                f"the key does not open chunk {record.index}, whose sealed bytes are as they were stored",
+                hint="it was put with another key",
+            ) from error
 
     async def _receive(self, record: ChunkRecord, region: Region, arrived: Mark, stored_bytes: int) -> None:
         """Drain the object into the buffer at the network's speed."""
@@ -139,14 +165,11 @@ class ChunkDownloader:
         self, record: ChunkRecord, region: Region, arrived: Mark, plain: Mark, opener: Opener
     ) -> int:
         """Open piece after piece as sealed bytes arrive. Hash lanes may run ahead of the tag: nobody else may."""
-        try:
-            position = 0
-            while (ready := await arrived.beyond(position)) > position:
-                position = min(ready, position + PIECE_BYTES)
-                plain.advance_to(await self._workers.run(opener.advance, region.view, position))
-            stop = await self._workers.run(opener.finish, region.view, position)
-        except DecryptionFailed as error:
-            raise _damaged(record, f"it cannot be decrypted: {error.message}") from error
+        position = 0
+        while (ready := await arrived.beyond(position)) > position:
+            position = min(ready, position + PIECE_BYTES)
+            plain.advance_to(await self._workers.run(opener.advance, region.view, position))
+        stop = await self._workers.run(opener.finish, region.view, position)
         plain.advance_to(stop)
         plain.finish()
         return stop

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import cast
 
-from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.encryption import AES_OVERHEAD_BYTES, EncryptionMethod
 from s3duct.domain.errors import (
     DecryptionFailed,
     KeyRequired,
@@ -47,6 +47,8 @@ def is_sealed(stored: bytes | bytearray) -> bool:
 
     One sealed message in 256 begins with the brace of a JSON object; none of some length is UTF-8 by chance.
     """
+    if len(stored) < AES_OVERHEAD_BYTES:
+        return False  # too short for any sealed message
     if not stored.lstrip().startswith(b"{"):
         return True
     try:

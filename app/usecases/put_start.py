@@ -99,7 +99,11 @@ class PutStarter:
                 f"a stream {self._location.name!r} exists already",
                 hint="choose another --name, or replace it with --clobber",
             )
-        if recorded is not None and finished is None and _would_overwrite(existing, recorded):
+        if (
+            recorded is not None
+            and finished is None
+            and not _is_worth_continuing(recorded, binding, existing)
+        ):
             recorded = None
         if recorded is not None:
             check_binding(recorded.header, binding)
@@ -147,6 +151,13 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
+
+
+def _is_worth_continuing(recorded: Journal, binding: RunBinding, existing: _Existing | None) -> bool:
+    """Whether the recorded run has stored anything that would be lost by starting over, and may go on."""
+    if not recorded.records and recorded.header.binding != binding:
+        return False
+    return not _would_overwrite(existing, recorded)
 
 
 def _would_overwrite(existing: _Existing | None, recorded: Journal) -> bool:
