@@ -17,7 +17,7 @@ def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -
     resumed = f", {summary.chunks_resumed} of them stored before" if summary.chunks_resumed else ""
     _show(
         options,
-        text=f"stored {manifest.name!r}: {format_size(manifest.total_bytes)} in {chunks} chunks{resumed}, "
+        text=f"stored {manifest.name!r}: {format_size(manifest.total_bytes)} in {_count(chunks)}{resumed}, "
         f"{_pace(manifest.total_bytes, elapsed_s)}, {_sealing(manifest)}",
         fields={
             "version": tool_version(),
@@ -46,7 +46,7 @@ def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -
     what = "sealed bytes, not decrypted" if summary.raw else "every chunk verified"
     _show(
         options,
-        text=f"restored {manifest.name!r}: {format_size(summary.bytes_written)} in {len(manifest.chunks)} chunks, "
+        text=f"restored {manifest.name!r}: {format_size(summary.bytes_written)} in {_count(len(manifest.chunks))}, "
         f"{_pace(summary.bytes_written, elapsed_s)}, {what}",
         fields={
             "version": tool_version(),
@@ -70,10 +70,10 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
     chunks = len(manifest.chunks)
     faulty = len(summary.mismatched) + len(summary.missing)
     if summary.ok:
-        text = f"verified {manifest.name!r}: {chunks} chunks, {format_size(manifest.total_bytes)}, {_depth(summary)}"
+        text = f"verified {manifest.name!r}: {_count(chunks)}, {format_size(manifest.total_bytes)}, {_depth(summary)}"
     else:
         text = (
-            f"{manifest.name!r} is damaged: {len(summary.missing)} chunks missing, "
+            f"{manifest.name!r} is damaged: {_count(len(summary.missing))} missing, "
             f"{len(summary.mismatched)} wrong, {chunks - faulty} good"
         )
     _show(
@@ -99,6 +99,10 @@ def _show(options: OutputOptions, *, text: str, fields: dict[str, object]) -> No
         write_line(json.dumps(fields))
     elif options.summary == "text" and not options.quiet:
         say(text)
+
+
+def _count(chunks: int) -> str:
+    return "1 chunk" if chunks == 1 else f"{chunks} chunks"
 
 
 def _pace(size_bytes: int, elapsed_s: float) -> str:
