@@ -64,7 +64,7 @@ class ObstoreObjectStore(ObjectStore):
                 )
         except Exception:
             if watched.failure is not None:
-                raise watched.failure from None
+                raise watched.failure from watched.failure.__cause__
             raise
         # What the store says of the whole object, not of its completion: `rclone serve s3` gives two different ETags.
         return await self.head(key)

@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from obstore.store import LocalStore
@@ -57,8 +56,11 @@ class LocalObjectStore(ObstoreObjectStore):
     ) -> StoredObject:
         """Write one object and make it durable."""
         _refuse_storage_class(storage_class)
-        async with self._tidied(key):
+        try:
             stored = await super().put(key, data, create_only=create_only)
+        except LocalResourceError:
+            await asyncio.to_thread(self._remove_leftovers, key)
+            raise
         await asyncio.to_thread(self._settle, key)
         return stored
 
@@ -67,8 +69,13 @@ class LocalObjectStore(ObstoreObjectStore):
     ) -> StoredObject:
         """Write one object piece by piece and make it durable."""
         _refuse_storage_class(storage_class)
-        async with self._tidied(key):
+        # A key that is written in parts has one writer: what lies there is of a write that was killed.
+        await asyncio.to_thread(self._remove_leftovers, key)
+        try:
             stored = await super().put_parts(key, parts, part_bytes=part_bytes)
+        except Exception:
+            await asyncio.to_thread(self._remove_leftovers, key)
+            raise
         await asyncio.to_thread(self._settle, key)
         return stored
 
@@ -93,16 +100,6 @@ class LocalObjectStore(ObstoreObjectStore):
         if isinstance(translated, StoreError):
             return LocalResourceError(f"cannot use {str(self._folder / key)!r}: {translated.message}")
         return translated
-
-    @asynccontextmanager
-    async def _tidied(self, key: str) -> AsyncIterator[None]:
-        """Remove what an earlier write of the key left when it was killed, and what this one leaves if it fails."""
-        await asyncio.to_thread(self._remove_leftovers, key)
-        try:
-            yield
-        except Exception:
-            await asyncio.to_thread(self._remove_leftovers, key)
-            raise
 
     def _settle(self, key: str) -> None:
         """Bring the file and every folder above it up to the bucket to the disk."""

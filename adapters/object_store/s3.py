@@ -137,6 +137,10 @@ def _endpoint(settings: S3Settings, *, virtual: bool) -> S3Config:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    if usable and parts.username is not None:
+        raise UsageError(
+            "the endpoint holds a user name", hint="credentials come from the AWS configuration, not the URL"
+        )
     if not usable:
         raise UsageError(
             f"the endpoint {settings.endpoint_url!r} is not an http or https URL",

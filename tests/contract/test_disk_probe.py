@@ -1,0 +1,199 @@
+"""What `ports.disk_probe` promises of disks and memory, over the system, made-up systems, and the fakes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from s3duct.adapters.host_probe import LinuxMemoryProbe, StatvfsDiskProbe
+from tests.fakes.probes import FakeDisk, FakeMemory
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+# --- disks ---------------------------------------------------------------------------------------------------------
+
+
+def test_free_space_is_what_an_unprivileged_user_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def statvfs(path: object) -> os.statvfs_result:
+        asked.append(str(path))
+        return os.statvfs_result((4096, 512, 1000, 90, 70, 1, 1, 1, 0, 255))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert StatvfsDiskProbe(tmp_path).free_bytes() == 70 * 512  # f_bavail * f_frsize
+    assert asked == [str(tmp_path)]
+
+
+def test_the_real_disk_answers(tmp_path: Path) -> None:
+    status = os.statvfs(tmp_path)
+    free = StatvfsDiskProbe(tmp_path).free_bytes()
+    assert 0 < free <= status.f_blocks * status.f_frsize
+    assert abs(free - status.f_bavail * status.f_frsize) < 4 * GIB  # others write as well
+
+
+def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert StatvfsDiskProbe(tmp_path / "not" / "yet").free_bytes() > 0
+    monkeypatch.chdir(tmp_path)
+    assert StatvfsDiskProbe(Path("relative/not yet")).free_bytes() > 0
+
+
+def test_it_is_asked_anew_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = iter([10, 20])
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((1, 1, 9, 9, next(free), 1, 1, 1, 0, 255)))
+    probe = StatvfsDiskProbe(tmp_path)
+    assert [probe.free_bytes(), probe.free_bytes()] == [10, 20]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "I/O error"), PermissionError(13, "no"), NotADirectoryError(20, "no")]
+)
+def test_a_disk_that_says_nothing_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def failing(_: object) -> os.statvfs_result:
+        raise error
+
+    monkeypatch.setattr(os, "statvfs", failing)
+    assert StatvfsDiskProbe(tmp_path).free_bytes() == 0
+
+
+def test_fakes_say_what_they_are_told() -> None:
+    disk, memory = FakeDisk(5), FakeMemory(6)
+    assert (disk.free_bytes(), memory.available_bytes()) == (5, 6)
+    disk.free, memory.available = 0, 1
+    assert (disk.free_bytes(), memory.available_bytes()) == (0, 1)
+
+
+# --- memory --------------------------------------------------------------------------------------------------------
+
+
+class Machine:
+    """A made-up `/proc` and control group tree."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc = root / "proc"
+        self.groups = root / "cgroup"
+        (self.proc / "self").mkdir(parents=True)
+        self.groups.mkdir()
+
+    def meminfo(self, available_kib: int | str) -> None:
+        (self.proc / "meminfo").write_text(
+            f"MemTotal:       99999999 kB\nMemFree:         1 kB\nMemAvailable:   {available_kib} kB\nBuffers: 5 kB\n"
+        )
+
+    def member_of(self, *lines: str) -> None:
+        (self.proc / "self" / "cgroup").write_text("".join(line + "\n" for line in lines))
+
+    def group(self, path: str, **values: int | str) -> None:
+        folder = self.groups / path
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, value in values.items():
+            (folder / f"memory.{name}").write_text(f"{value}\n")
+
+    def available(self) -> int:
+        return LinuxMemoryProbe(proc=self.proc, cgroup_root=self.groups).available_bytes()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    machine = Machine(tmp_path)
+    machine.meminfo(8 * GIB // 1024)
+    return machine
+
+
+def test_without_control_groups_the_machine_counts(machine: Machine) -> None:
+    assert machine.available() == 8 * GIB
+
+
+@pytest.mark.parametrize("path", ["/", "/docker/abc", "/user.slice/a b:c"])
+def test_a_limit_of_version_2_counts(machine: Machine, path: str) -> None:
+    machine.member_of(f"0::{path}")
+    machine.group(path.lstrip("/"), max=GIB, current=300 * MIB)
+    assert machine.available() == GIB - 300 * MIB
+
+
+def test_a_limit_of_version_1_counts(machine: Machine) -> None:
+    machine.member_of("5:cpu,cpuacct:/docker/abc", "4:memory:/docker/abc", "1:name=systemd:/x")
+    machine.group("memory/docker/abc", limit_in_bytes=GIB, usage_in_bytes=1)
+    assert machine.available() == GIB - 1
+
+
+def test_no_limit_is_no_limit(machine: Machine) -> None:
+    machine.member_of("0::/a", "4:memory:/b")
+    machine.group("a", max="max", current=5 * GIB)
+    machine.group("memory/b", limit_in_bytes=9223372036854771712, usage_in_bytes=5)
+    assert machine.available() == 8 * GIB
+
+
+@pytest.mark.parametrize("limited", ["a", "a/b", "a/b/c"])
+def test_the_tightest_of_nested_limits_counts(machine: Machine, limited: str) -> None:
+    machine.member_of("0::/a/b/c")
+    for path in ("a", "a/b", "a/b/c"):
+        machine.group(path, max=2 * GIB, current=MIB)
+    machine.group(limited, max=GIB, current=MIB)
+    machine.group("", max="max", current=7 * GIB)
+    assert machine.available() == GIB - MIB
+
+
+def test_the_tightest_of_nested_limits_of_version_1_counts(machine: Machine) -> None:
+    machine.member_of("4:memory:/a/b")
+    machine.group("memory/a/b", limit_in_bytes=4 * GIB, usage_in_bytes=0)
+    machine.group("memory/a", limit_in_bytes=3 * GIB, usage_in_bytes=GIB)
+    machine.group("memory", limit_in_bytes=9223372036854771712, usage_in_bytes=6 * GIB)
+    assert machine.available() == 2 * GIB
+
+
+def test_inside_a_container_the_root_of_the_mount_is_the_own_group(machine: Machine) -> None:
+    # The path is that of the host, and is not there; the mount's root is the container's group.
+    machine.member_of("4:memory:/docker/0123", "0::/docker/0123")
+    machine.group("memory", limit_in_bytes=GIB, usage_in_bytes=MIB)
+    machine.group("", max=2 * GIB, current=0)
+    assert machine.available() == GIB - MIB
+
+
+def test_the_memory_controller_may_share_its_hierarchy(machine: Machine) -> None:
+    machine.member_of("4:cpu,memory:/a")
+    machine.group("memory/a", limit_in_bytes=GIB, usage_in_bytes=MIB)
+    assert machine.available() == GIB - MIB
+
+
+def test_groups_beside_and_below_do_not_count(machine: Machine) -> None:
+    machine.member_of("0::/a")
+    machine.group("a", max=2 * GIB, current=0)
+    machine.group("a/below", max=MIB, current=0)
+    machine.group("beside", max=MIB, current=0)
+    assert machine.available() == 2 * GIB
+
+
+def test_a_group_above_its_limit_leaves_nothing(machine: Machine) -> None:
+    machine.member_of("0::/a")
+    machine.group("a", max=GIB, current=GIB + 5)
+    assert machine.available() == 0
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"max": GIB}, {"current": 5}, {"max": "?", "current": 5}, {"max": GIB, "current": ""}]
+)
+def test_files_that_are_missing_or_odd_do_not_count(machine: Machine, values: dict[str, int | str]) -> None:
+    machine.member_of("0::/a", "", "odd", "1:2", "::")
+    machine.group("a", **values)
+    assert machine.available() == 8 * GIB
+
+
+def test_a_machine_that_says_nothing_is_taken_for_a_small_one(tmp_path: Path, machine: Machine) -> None:
+    assert LinuxMemoryProbe(proc=tmp_path / "no", cgroup_root=tmp_path / "no").available_bytes() == GIB
+    machine.meminfo("lots")
+    assert machine.available() == GIB
+
+
+def test_the_real_machine_answers() -> None:
+    assert 0 < LinuxMemoryProbe().available_bytes() < 1 << 50
