@@ -1,8 +1,8 @@
 """Port: one bucket of objects, on S3 or elsewhere.
 
 Every method raises only the domain's errors: `AccessDenied`, `BucketNotFound`, `StoreUnavailable`, `StoreThrottled`,
-`StoreError`, `CredentialsError`, `CredentialsUnavailable`, `LocalResourceError` (local folders), `UsageError` (a key that the
-store cannot hold), besides those it names. `error.retryable` says whether a retry helps. No method retries
+`StoreError`, `CredentialsError`, `CredentialsUnavailable`, `LocalResourceError` (local folders), `UsageError` (a key that
+the store cannot hold), besides those it names. `error.retryable` says whether a retry helps. No method retries
 for long by itself: how long to go on is the caller's decision (ADR 0004).
 """
 
