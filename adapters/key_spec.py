@@ -56,9 +56,11 @@ def _from_file(text: str) -> bytes:
         with path.open("rb") as file:
             content = file.read(_LONGEST_FILE + 1)
     except OSError as error:
-        raise KeySpecError(f"cannot read the key file {str(path)!r}: {error.strerror}") from error
+        raise KeySpecError(
+            f"cannot read the key file {str(path)!r}: {error.strerror}", hint=_FORMS
+        ) from error
     except (ValueError, RuntimeError):  # a NUL in it; a home that nobody has
-        raise KeySpecError(f"not a path of a key file: {text!r}") from None
+        raise KeySpecError(f"not a path of a key file: {text!r}", hint=_FORMS) from None
     if len(content) == KEY_BYTES:
         return content
     try:

@@ -90,9 +90,14 @@ class BufferWishes:
             UsageError: a wish cannot be met by anything.
         """
         if self.memory_bytes is not None and self.memory_bytes < MIN_MEMORY_BYTES:
-            raise UsageError(f"the memory limit is below {format_size(MIN_MEMORY_BYTES)}")
+            raise UsageError(
+                f"the memory limit is below {format_size(MIN_MEMORY_BYTES)}",
+                hint="larger chunks than that go through scratch files (--scratch-dir)",
+            )
         if self.max_chunks is not None and self.max_chunks < 1:
-            raise UsageError("at least one chunk has to be buffered")
+            raise UsageError(
+                "at least one chunk has to be buffered", hint="leave --buffer-chunks away, or give 1 or more"
+            )
         memory = self.memory_bytes
         if memory is None:
             memory = min(

@@ -11,6 +11,7 @@ from s3duct.domain.errors import UsageError
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
+_FILE_HINT = "write it with three slashes, like file:///srv/backup"
 _PERCENT_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")  # RFC 3986, 2.1
 
 
@@ -47,15 +48,13 @@ def parse_bucket(text: str) -> S3Bucket | LocalFolder:
 def _local_folder(text: str) -> LocalFolder:
     path = text.removeprefix("file://localhost" if text.startswith("file://localhost/") else "file://")
     if not path.startswith("/"):
-        raise UsageError(
-            f"not an absolute file URL: {text!r}", hint="write it with three slashes, like file:///srv/backup"
-        )
+        raise UsageError(f"not an absolute file URL: {text!r}", hint=_FILE_HINT)
     try:
         # What the shell hands over as bytes that are no UTF-8 arrives as lone surrogates, and goes back the same way.
         encoded = path.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise UsageError(f"not a path: {text!r}") from None
+        raise UsageError(f"not a path: {text!r}", hint=_FILE_HINT) from None
     decoded = _PERCENT_ENCODED.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), encoded)
     if b"\0" in decoded:
-        raise UsageError(f"not a path: {text!r}")
+        raise UsageError(f"not a path: {text!r}", hint=_FILE_HINT)
     return LocalFolder(decoded.decode("utf-8", "surrogateescape"))

@@ -35,9 +35,13 @@ def parse_chunk_size(text: str) -> int:
         raise UsageError(f"the chunk size {text!r} is negative", hint="write it like 512M, 64MiB or 1G")
     size_bytes = parse_size(text)
     if size_bytes < MIN_CHUNK_BYTES:
-        raise UsageError(f"the chunk size {text!r} is below {format_size(MIN_CHUNK_BYTES)}")
+        raise UsageError(
+            f"the chunk size {text!r} is below {format_size(MIN_CHUNK_BYTES)}", hint="the default is 512M"
+        )
     if size_bytes > MAX_CHUNK_BYTES:
-        raise UsageError(f"the chunk size {text!r} is above what one object can hold (5 TiB)")
+        raise UsageError(
+            f"the chunk size {text!r} is above what one object can hold (5 TiB)", hint="the default is 512M"
+        )
     return size_bytes
 
 

@@ -12,7 +12,7 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import UnsupportedFormat
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
-from s3duct.domain.names import MANIFEST_FILE
+from s3duct.domain.names import MANIFEST_FILE, has_control_characters
 from s3duct.domain.sizes import GIB, TIB
 
 # A record takes about 330 bytes of JSON: room for some three million chunks. Readers stop downloading here.
@@ -153,7 +153,7 @@ def _chunk_key(reader: Fields, name: str) -> str:
     if (
         inner == key
         or any(segment in ("", ".", "..") for segment in inner.split("/"))
-        or not key.isprintable()
+        or has_control_characters(key)
     ):
         invalid(f"chunk key {key!r} does not lie under {name + '/'!r}")
     if inner.rsplit("/", 1)[-1] == MANIFEST_FILE:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from s3duct.domain.errors import UsageError
 
 MANIFEST_FILE = ".manifest.json"
 _MAX_KEY_BYTES = 1024  # S3: object keys are at most 1,024 bytes of UTF-8
+_NAME_HINT = "use something like host/data-2026-11-24"
 _ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…" behind the name
 
 
@@ -18,7 +20,7 @@ def check_stream_name(name: str) -> str:
         UsageError: empty, leading or trailing `/`, `//`, `.` or `..` segments, control characters, or too long.
     """
     if not name:
-        raise UsageError("the stream name is empty")
+        raise UsageError("the stream name is empty", hint=_NAME_HINT)
     _check_path(name, what="stream name")
     return name
 
@@ -32,7 +34,7 @@ def normalize_prefix(prefix: str) -> str:
     stripped = prefix.rstrip("/")
     if not stripped:
         if prefix:
-            raise UsageError(f"the prefix {prefix!r} has no text before its slashes")
+            raise UsageError(f"the prefix {prefix!r} has no text before its slashes", hint=_NAME_HINT)
         return ""
     _check_path(stripped, what="prefix")
     return stripped + "/"
@@ -40,18 +42,25 @@ def normalize_prefix(prefix: str) -> str:
 
 def _check_path(path: str, *, what: str) -> None:
     if path.startswith("/") or path.endswith("/"):
-        raise UsageError(f"the {what} {path!r} starts or ends with '/'")
-    for segment in path.split("/"):
-        if segment in ("", ".", ".."):
-            raise UsageError(f"the {what} {path!r} holds an empty, '.' or '..' segment")
-    if any(not character.isprintable() for character in path):
-        raise UsageError(f"the {what} holds control or unprintable characters: {path!r}")
+        raise UsageError(f"the {what} {path!r} starts or ends with '/'", hint=_NAME_HINT)
+    if any(segment in ("", ".", "..") for segment in path.split("/")):
+        raise UsageError(f"the {what} {path!r} holds an empty, '.' or '..' segment", hint=_NAME_HINT)
+    if has_control_characters(path):
+        raise UsageError(f"the {what} {path!r} holds control characters", hint=_NAME_HINT)
     try:
         length = len(path.encode("utf-8"))
     except UnicodeEncodeError:
-        raise UsageError(f"the {what} is not valid text: {path!r}") from None
+        raise UsageError(f"the {what} {path!r} is not valid text", hint=_NAME_HINT) from None
     if length > _MAX_KEY_BYTES - _ROOM_FOR_SUFFIX:
-        raise UsageError(f"the {what} is too long ({length} bytes; S3 keys hold at most {_MAX_KEY_BYTES})")
+        raise UsageError(
+            f"the {what} is too long ({length} bytes)",
+            hint=f"keys hold at most {_MAX_KEY_BYTES} bytes in all",
+        )
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether `text` holds control characters (Unicode category Cc): line feeds, escapes and the like."""
+    return any(unicodedata.category(character) == "Cc" for character in text)
 
 
 @dataclass(frozen=True, slots=True)

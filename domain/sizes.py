@@ -34,7 +34,7 @@ def parse_size(text: str) -> int:
         scaled = int(fraction) * factor
         divisor = 10 ** len(fraction)
         if scaled % divisor:
-            raise UsageError(f"not a whole number of bytes: {text!r}")
+            raise UsageError(f"not a whole number of bytes: {text!r}", hint="write it like 512M, 64MiB or 1G")
         size_bytes += scaled // divisor
     return size_bytes
 

@@ -12,6 +12,7 @@ import obstore
 
 from s3duct.adapters.object_store.errors import is_condition_unsupported, translate
 from s3duct.domain.errors import ObjectExists, ObjectNotFound, UsageError
+from s3duct.domain.names import has_control_characters
 from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class ObstoreObjectStore(ObjectStore):
 
     def _check_key(self, key: str) -> None:
         """Refuse what obstore would store under another key than the one given."""
-        if any(segment in _NO_SEGMENTS for segment in key.split("/")) or not key.isprintable():
+        if any(segment in _NO_SEGMENTS for segment in key.split("/")) or has_control_characters(key):
             raise UsageError(f"the store cannot hold the key {key!r}")
 
     async def _send(

@@ -15,7 +15,7 @@ def say(text: str) -> None:
 
 def write_line(line: str) -> None:
     """Write one line to stderr as it is. A stderr that is closed or full is no reason to fail."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 

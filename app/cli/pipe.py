@@ -19,7 +19,7 @@ def take_stdin() -> int:
             "stdin is a terminal: put stores what is piped into it",
             hint="try: tar c DIRECTORY | s3duct put --bucket BUCKET --name NAME",
         )
-    descriptor = _duplicate(_STDIN, "stdin")
+    descriptor = _duplicate(_STDIN, "stdin", was_open=sys.stdin is not None)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, _STDIN)
     os.close(nothing)
@@ -37,8 +37,8 @@ def take_stdout() -> int:
             "stdout is a terminal: get writes raw data",
             hint="pipe it into a command or a file: s3duct get --bucket BUCKET --name NAME > FILE",
         )
+    descriptor = _duplicate(_STDOUT, "stdout", was_open=sys.stdout is not None)
     sys.stdout.flush()
-    descriptor = _duplicate(_STDOUT, "stdout")
     os.dup2(_STDERR, _STDOUT)
     return descriptor
 
@@ -50,8 +50,14 @@ def _is_terminal(descriptor: int) -> bool:
         return False
 
 
-def _duplicate(descriptor: int, name: str) -> int:
+def _duplicate(descriptor: int, name: str, *, was_open: bool) -> int:
+    """Duplicate a descriptor; children do not inherit the new one.
+
+    One that was closed when the process began may be another file by now: Python remembers (its stream is None).
+    """
     try:
-        return os.dup(descriptor)  # not inherited by children
-    except OSError as error:
-        raise UsageError(f"{name} is closed") from error
+        if was_open:
+            return os.dup(descriptor)
+    except OSError:
+        pass
+    raise UsageError(f"{name} is closed", hint=f"give the command a {name}: a pipe or a file")

@@ -38,8 +38,9 @@ def leave(code: int) -> NoReturn:
     either.
     """
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed when the process began
+                stream.flush()
     except (OSError, ValueError):
         code = code or ExitCode.SIGPIPE
     os._exit(code)
