@@ -73,8 +73,8 @@ def part_size_for(object_bytes: int) -> int:
 class ChunkKeys:
     """Where the chunks of one run go; see `chunk_key`.
 
-    `spare_generation` is for chunks that take the place of one that is on record: until its new record is durable, the old
-    one counts, and what it names must stay as it is.
+    `spare_generation`, always the same for one run, is for chunks that take the place of one that is on record: until the
+    manifest is written, the record counts, and what it names must stay as it is.
     """
 
     name: str

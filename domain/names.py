@@ -9,6 +9,8 @@ from s3duct.domain.errors import UsageError
 
 MANIFEST_FILE = ".manifest.json"
 _MAX_KEY_BYTES = 1024  # S3: object keys are at most 1,024 bytes of UTF-8
+_CONTROL_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+_DIRECTION_CONTROLS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NAME_HINT = "use something like host/data-2026-11-24"
 _ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…" behind the name
 
@@ -59,8 +61,15 @@ def _check_path(path: str, *, what: str) -> None:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether `text` holds control characters (Unicode category Cc): line feeds, escapes and the like."""
-    return any(unicodedata.category(character) == "Cc" for character in text)
+    """Whether `text` holds what breaks or turns a line of text, or is no text at all.
+
+    Control characters, lone surrogates, line and paragraph separators (Unicode categories Cc, Cs, Zl, Zp), and the controls
+    of writing direction (UAX #9), which make a name look like another one.
+    """
+    return any(
+        unicodedata.category(character) in _CONTROL_CATEGORIES or character in _DIRECTION_CONTROLS
+        for character in text
+    )
 
 
 @dataclass(frozen=True, slots=True)

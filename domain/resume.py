@@ -128,8 +128,6 @@ class ResumePlan:
     def __init__(self, records: Iterable[ResumeRecord], *, finished: bool = False) -> None:
         """Fold records, in the order of writing; a later record of an index replaces an earlier one.
 
-        A replacement with other content says that the input ended there: later chunks recorded before are dropped.
-
         Args:
             records: of the journal.
             finished: the run had already written its manifest: the input must be exactly what is stored.
@@ -138,10 +136,7 @@ class ResumePlan:
             JournalDamaged: neighbouring records contradict the chain.
         """
         self._finished = finished
-        self._records: dict[int, ResumeRecord] = {}
-        self._obsolete_keys: set[str] = set()
-        for record in records:
-            self._add(record)
+        self._records = {record.chunk.index: record for record in records}
         self._indices = sorted(self._records)
         for index, record in self._records.items():
             before = self._records.get(index - 1)
@@ -167,8 +162,8 @@ class ResumePlan:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Relative keys of everything the run has stored, what a later record replaced included."""
-        return frozenset(record.chunk.key for record in self._records.values()) | self._obsolete_keys
+        """Relative keys of everything the run has on record."""
+        return frozenset(record.chunk.key for record in self._records.values())
 
     def may_be_new(self, index: int) -> bool:
         """Whether chunk `index` is not stored and may be uploaded before it is judged."""
@@ -213,14 +208,6 @@ class ResumePlan:
         """
         if self.last_index >= chunk_count and (strict or self._finished):
             raise self._too_short(f"after {chunk_count} chunks")
-
-    def _add(self, record: ResumeRecord) -> None:
-        before = self._records.get(record.chunk.index)
-        if before is not None and before.chunk.digest != record.chunk.digest:
-            # The run had accepted a shorter input, which ended here: what was stored behind belongs to nothing any more.
-            for index in [index for index in self._records if index >= record.chunk.index]:
-                self._obsolete_keys.add(self._records.pop(index).chunk.key)
-        self._records[record.chunk.index] = record
 
     def _too_short(self, where: str) -> InputTooShort:
         return InputTooShort(

@@ -215,9 +215,14 @@ class PutTransfer:
 
         A chunk in a gap between stored ones is recorded only once the stored one behind it has been recognised, which
         proves that the gap is filled with what belongs there. Its buffer has been given back: nothing waits for that.
+
+        The last chunk of a shorter input that was accepted contradicts what is on record. It is kept for the manifest alone:
+        should that not be written, the record still tells the truth about the run before.
         """
-        await self._wait_until_recognised(self._plan.next_stored(chunk.index))
-        await self._journal.append(ResumeRecord(chunk, link, self._clock.now().isoformat()))
+        behind = self._plan.next_stored(chunk.index)
+        await self._wait_until_recognised(behind)
+        if chunk.index not in self._plan.records and self._recognised.position >= behind:
+            await self._journal.append(ResumeRecord(chunk, link, self._clock.now().isoformat()))
         self._records[chunk.index] = chunk
 
     async def _wait_until_recognised(self, index: int) -> None:

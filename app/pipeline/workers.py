@@ -73,8 +73,13 @@ class BlockingThread:
 
     def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the thread after the calls made before; nobody hears how it ends."""
+
+        def quietly() -> None:
+            with contextlib.suppress(Exception):
+                function()
+
         loop = asyncio.get_running_loop()
-        self._calls.put(_Call(function, loop, loop.create_future()))
+        self._calls.put(_Call(quietly, loop, loop.create_future()))
 
     def close(self) -> None:
         """Let the thread end after the calls made before."""

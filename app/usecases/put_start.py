@@ -111,7 +111,7 @@ class PutStarter:
         header = recorded.header if recorded is not None else await self._new_header(binding, existing)
         return PutStart(
             header=header,
-            keys=ChunkKeys(binding.name, header.generation, self._entropy.token_hex(_GENERATION_BYTES)),
+            keys=ChunkKeys(binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES]),
             is_new=recorded is None,
             plan=ResumePlan(recorded.records if recorded is not None else (), finished=finished is not None),
             finished=finished,

@@ -1,0 +1,109 @@
+"""Help that teaches, the version, and completion."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run
+
+STORE = {"--bucket", "--prefix", "--region", "--endpoint-url", "--addressing-style", "--profile"}
+LIMITS = {"--memory-limit", "--diskspace-limit", "--buffer-chunks", "--scratch-dir"}
+OUTPUT = {"--summary", "--progress", "--quiet", "-q", "--verbose", "-v"}
+STREAM = STORE | {"--name", "--key"}
+
+FLAGS = {
+    "put": STREAM
+    | LIMITS
+    | OUTPUT
+    | {
+        "--chunk-size",
+        "--no-encrypt",
+        "--encrypt-manifest",
+        "--no-encrypt-manifest",
+        "--tag",
+        "--description",
+        "--storage-class",
+        "--strict-resume",
+        "--no-strict-resume",
+        "--resume",
+        "--no-resume",
+        "--clobber",
+        "--allow-empty",
+    },
+    "get": STREAM | LIMITS | OUTPUT | {"--no-decrypt"},
+    "list": STORE | {"--key", "--json"},
+    "verify": STREAM | LIMITS | OUTPUT | {"--deep"},
+}
+
+
+@pytest.mark.parametrize("verb", FLAGS)
+def test_help_names_every_flag_and_gives_an_example(verb: str) -> None:
+    outcome = run(verb, "--help").expect(0)
+    text = outcome.stdout.decode()
+
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+    assert FLAGS[verb] - named == set()
+    assert f"s3duct {verb} --bucket" in text
+    assert "Example: " in text
+    assert outcome.stderr == ""
+
+
+def test_help_lists_the_commands() -> None:
+    for arguments in ([], ["--help"]):
+        text = run(*arguments).expect(0).stdout.decode()
+
+        assert all(re.search(rf"(?m)^\W*{verb} ", text) for verb in FLAGS)
+
+
+def test_the_version_is_the_distribution_s() -> None:
+    outcome = run("--version").expect(0)
+
+    assert (outcome.stdout, outcome.stderr) == (f"{metadata.version('s3duct')}\n".encode(), "")
+
+
+def test_help_of_completion_tells_how_to_install_it() -> None:
+    text = run("completion", "--help").expect(0).stdout.decode()
+
+    assert "--shell" in text
+    assert all(shell in text for shell in ("bash", "zsh", "fish"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_written_for_each_shell(tmp_path: Path, shell: str) -> None:
+    script = tmp_path / "completion"
+
+    run("completion", "--shell", shell, "--output", script).expect(0)
+
+    text = script.read_text()
+    assert "s3duct" in text
+    assert all(verb in text for verb in FLAGS)
+    assert "--chunk-size" in text or "chunk-size" in text
+
+
+def test_bash_completes_commands_and_flags(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    run("completion", "--shell", "bash", "--output", script).expect(0)
+    complete = """
+        source "$1"
+        function_name=$(complete -p s3duct | sed -n 's/.*-F \\([^ ]*\\) .*/\\1/p')
+        COMP_WORDS=(s3duct put --chunk-s) COMP_CWORD=2 COMP_LINE="s3duct put --chunk-s" COMP_POINT=20
+        "$function_name" s3duct --chunk-s put
+        echo "${COMPREPLY[@]}"
+    """
+
+    finished = subprocess.run(
+        ["bash", "--norc", "-c", complete, "bash", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+    )
+
+    assert finished.stdout.split() == ["--chunk-size"]

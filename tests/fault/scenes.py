@@ -1,0 +1,113 @@
+"""The small runs that the sweeps break at every point, and what has to be true however they were broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from s3duct.domain.errors import StreamNotFound
+from s3duct.domain.ports.cipher import Cipher
+from tests.fakes.journal import FakeJournalStore
+from tests.fault.invariant import check, watched
+from tests.usecases.loop import run
+from tests.usecases.world import CHUNK, World, aes, content
+
+OLD, NEW = content(2 * CHUNK + 3, 1), content(3 * CHUNK + 5)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A put of `NEW`: over nothing, over an old stream, or over the first part of itself."""
+
+    name: str
+    sealed: bool = False
+    over_old: bool = False
+    resumed: bool = False
+
+    @property
+    def cipher(self) -> Cipher | None:
+        """The key, if there is one."""
+        return aes() if self.sealed else None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Fields of the put's request."""
+        return {"clobber": self.over_old, "seal_manifest": self.sealed and self.over_old}
+
+    async def begin(self) -> World:
+        """Set the scene; the world it returns is watched."""
+        world = World(cipher=self.cipher, max_chunks=2)
+        if self.over_old:
+            await world.put(OLD, seal_manifest=self.sealed)
+            world = world.restarted()
+        if self.resumed:
+            await world.put_cut_off(NEW, stored={0, 2}, **self.options)
+            world = world.restarted()
+        return watched(world)
+
+    async def ends_well(self, broken: World) -> None:
+        """After whatever happened to `broken`: old or new is there, and running it again makes it new."""
+        await check(broken)
+        now = await visible(broken)
+        assert now in {OLD if self.over_old else None, NEW}
+        if now == NEW and not broken.journals.contents:
+            return
+        recorded = broken.journals.recorded()
+        again = watched(broken.restarted())
+        await again.put(NEW, **self.options)
+        assert await again.restored() == NEW
+        assert (await again.verify(deep=True)).ok
+        assert again.journals.contents == {}
+        rewritten = {int(key[-6:]) for key in again.store.writes if "chunk-" in key}
+        if not (self.over_old and rewritten >= {0, 1, 2, 3}):  # a clobber that had ended begins anew
+            assert not rewritten & set(recorded)
+
+
+SCENES = [
+    Scene("plain"),
+    Scene("aes", sealed=True),
+    Scene("plain, over an old stream", over_old=True),
+    Scene("aes, over an old stream", sealed=True, over_old=True),
+    Scene("plain, resumed", resumed=True),
+]
+
+
+async def visible(world: World) -> bytes | None:
+    """What another machine gets; None if there is no such stream."""
+    reader = world.elsewhere()
+    try:
+        return await reader.restored()
+    except StreamNotFound:
+        return None
+
+
+@cache
+def operation_count(scene: Scene) -> int:
+    """How many operations its put takes when nothing goes wrong."""
+
+    async def count() -> int:
+        world = await scene.begin()
+        await world.put(NEW, **scene.options)
+        return len(world.store.operations)
+
+    return run(count(), debug=False)
+
+
+def numbered(scenes: list[Scene]) -> list[tuple[Scene, int]]:
+    """Every operation of every scene."""
+    return [(scene, number) for scene in scenes for number in range(1, operation_count(scene) + 1)]
+
+
+def scene_id(value: object) -> str:
+    """Name of a parameter."""
+    if isinstance(value, Scene):
+        return value.name
+    return getattr(value, "__name__", None) or str(getattr(value, "value", value))
+
+
+def journal_calls(journals: FakeJournalStore) -> list[str]:
+    """Note the calls of a journal store as they are made, in the list that is returned."""
+    calls: list[str] = []
+    journals.on_call = calls.append
+    return calls

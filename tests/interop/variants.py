@@ -1,0 +1,49 @@
+"""The kinds of streams that both sides write and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.support.data import KIB, random_bytes
+
+CHUNK_FLAGS = ("--chunk-size", "16K")
+CONTENT = random_bytes(5 * 16 * KIB + 33, "interop")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One kind: `sealed_manifest` is the default of theirs where there is a key, and a flag of ours."""
+
+    label: str
+    encrypted: bool = False
+    sealed_manifest: bool = False
+    prefix: str = ""
+    name: str = "{}"
+    tags: tuple[str, ...] = ()
+    description: str = ""
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags of put that both sides understand."""
+        flags = list(CHUNK_FLAGS)
+        if self.encrypted:
+            flags.append("--encrypt-manifest" if self.sealed_manifest else "--no-encrypt-manifest")
+        for tag in self.tags:
+            flags += ["--tag", tag]
+        if self.description:
+            flags += ["--description", self.description]
+        return flags
+
+
+PLAIN = Variant("plain")
+AES = Variant("aes-plain-manifest", encrypted=True)
+SEALED = Variant("aes-sealed-manifest", encrypted=True, sealed_manifest=True)
+PREFIX = Variant("prefix", prefix="host/db1")
+SLASHES = Variant("prefix-with-slashes", prefix="host/db2///", encrypted=True, sealed_manifest=True)
+NESTED = Variant("nested-name", name="{}/a/b.c", prefix="p")
+TAGS = Variant("tags", tags=("env=prod", "empty=", "sum=a=b", "ünï=cödé"))
+DESCRIPTION = Variant("description", description='Nightly "dump" — größe', encrypted=True)
+
+EVERY = (PLAIN, AES, SEALED, PREFIX, SLASHES, NESTED, TAGS)
+# 0.3.0 has no descriptions.
+OF = {"0.3.0": EVERY, "0.4.0": (*EVERY, DESCRIPTION)}

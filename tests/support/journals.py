@@ -1,0 +1,44 @@
+"""Reads journals of unfinished runs as they lie in the state folder: with no code of the product."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class JournalText:
+    """One journal: its header and the records of its whole lines."""
+
+    header: dict[str, Any]
+    records: list[dict[str, Any]]
+
+    @property
+    def keys(self) -> set[str]:
+        """Relative keys of the chunks on record."""
+        return {record["s3_key"] for record in self.records}
+
+
+def state_folder() -> Path:
+    """Where the isolated environment of a test keeps journals."""
+    return Path(os.environ["S3DUCT_STATE_DIR"])
+
+
+def journal_files() -> dict[str, bytes]:
+    """All journals, byte by byte."""
+    return {path.name: path.read_bytes() for path in sorted(state_folder().glob("*.jsonl"))}
+
+
+def read_journal(name: str) -> JournalText | None:
+    """The journal of stream `name`, without a torn last line; None if there is none (or it is empty)."""
+    for content in journal_files().values():
+        lines = content[: content.rfind(b"\n") + 1].splitlines()
+        if not lines:
+            continue
+        header = json.loads(lines[0])
+        if header["name"] == name:
+            return JournalText(header, [json.loads(line) for line in lines[1:]])
+    return None

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3duct.domain.errors import ManifestInvalid
+from s3duct.domain.json_fields import Fields, invalid, parse_json_object
+from tests.unit.saying import assert_well_said
+from tests.unit.strategies import json_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READERS: dict[str, Callable[[Fields], object]] = {
+    "text": lambda fields: fields.text("f"),
+    "optional_text": lambda fields: fields.optional_text("f"),
+    "boolean": lambda fields: fields.boolean("f"),
+    "integer": lambda fields: fields.integer("f", low=-5, high=5),
+    "digest": lambda fields: fields.digest("f"),
+    "array": lambda fields: fields.array("f"),
+    "mapping": lambda fields: fields.mapping("f"),
+}
+
+
+def accepts(reader: str, value: Any) -> bool:
+    """The rules, once more in other words."""
+    if type(value) is str:
+        lower_hex = len(value) == 64 and set(value) <= set("0123456789abcdef")
+        return reader in {"text", "optional_text"} or (reader == "digest" and lower_hex)
+    return {
+        type(None): reader == "optional_text",
+        bool: reader == "boolean",
+        int: reader == "integer" and value in range(-5, 6),
+        list: reader == "array",
+        dict: reader == "mapping",
+    }.get(type(value), False)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(value=json_values | st.text(alphabet="0123456789abcdefA", min_size=63, max_size=65))
+def test_a_field_is_given_out_as_it_is_or_refused(reader: str, value: Any) -> None:
+    read = READERS[reader]
+    if accepts(reader, value):
+        expected = bytes.fromhex(value) if reader == "digest" else value
+        assert read(Fields({"f": value})) == expected
+        return
+    with pytest.raises(ManifestInvalid) as caught:
+        read(Fields({"f": value}))
+    assert_well_said(caught.value)
+    assert "'f'" in caught.value.message
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_missing_field_is_refused_unless_its_absence_has_a_meaning(reader: str) -> None:
+    read = READERS[reader]
+    if reader in {"optional_text", "mapping"}:
+        assert not read(Fields({"g": 1}))
+        return
+    with pytest.raises(ManifestInvalid):
+        read(Fields({"g": 1}))
+
+
+def test_a_default_stands_in_for_what_is_missing_and_for_nothing_else() -> None:
+    assert Fields({}).text("f", default="d") == "d"
+    assert Fields({}).boolean("f", default=True) is True
+    assert Fields({}).integer("f", low=0, high=9, default=3) == 3
+    null = Fields({"f": None})
+    with pytest.raises(ManifestInvalid):
+        null.text("f", default="d")
+    with pytest.raises(ManifestInvalid):
+        null.boolean("f", default=True)
+    with pytest.raises(ManifestInvalid):
+        null.integer("f", low=0, high=9, default=3)
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=4))
+def test_a_json_object_is_read_as_it_was_written(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    if "NaN" in text or "Infinity" in text:
+        return
+    assert parse_json_object(text.encode()) == document
+    assert parse_json_object(json.dumps(document, indent=2).encode()) == document
+
+
+@given(st.binary(max_size=100) | json_values.map(lambda value: json.dumps(value).encode()))
+def test_whatever_else_there_is_is_refused(data: bytes) -> None:
+    try:
+        assert isinstance(parse_json_object(data), dict)
+    except ManifestInvalid as error:
+        assert_well_said(error)
+
+
+def test_the_reason_is_told() -> None:
+    with pytest.raises(ManifestInvalid, match="because I say so") as caught:
+        invalid("because I say so")
+    assert_well_said(caught.value)
