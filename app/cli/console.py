@@ -10,7 +10,7 @@ _PREFIX = "s3duct"
 
 def say(text: str) -> None:
     """Write one line to stderr."""
-    write_line(f"{_PREFIX}: {_printable(text)}")
+    write_line(f"{_PREFIX}: {printable(text)}")
 
 
 def write_line(line: str) -> None:
@@ -32,6 +32,6 @@ def report(error: S3ductError) -> None:
         say(f"hint: {error.hint}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep text from the bucket or the network from driving the terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -5,12 +5,13 @@ import sys
 from collections.abc import AsyncIterable
 
 from s3duct.app.api import ListedStream
+from s3duct.app.cli.console import printable
 from s3duct.domain.sizes import format_size
 
 
 async def show_as_table(streams: AsyncIterable[ListedStream]) -> None:
     """Write one line a stream: name, chunks, bytes, date, encryption."""
-    rows = [_row(stream) async for stream in streams]
+    rows = [tuple(printable(cell) for cell in _row(stream)) async for stream in streams]
     if not rows:
         return
     header = ("NAME", "CHUNKS", "BYTES", "DATE (UTC)", "ENCRYPTION")
@@ -32,14 +33,19 @@ async def show_as_json(streams: AsyncIterable[ListedStream]) -> None:
 
 
 def _row(stream: ListedStream) -> tuple[str, str, str, str, str]:
-    name = "".join(character if character.isprintable() else "\ufffd" for character in stream.name)
     manifest = stream.manifest
     if manifest is None:
         date = "" if stream.modified is None else f"{stream.modified:%Y-%m-%d %H:%M:%S}"
-        return name, "-", "-", date, "sealed manifest" if stream.sealed else f"unreadable: {stream.problem}"
+        return (
+            stream.name,
+            "-",
+            "-",
+            date,
+            "sealed manifest" if stream.sealed else f"unreadable: {stream.problem}",
+        )
     sealing = (manifest.method.value or "none") + (", sealed manifest" if manifest.sealed else "")
     date = manifest.created[:19].replace("T", " ")
-    return name, str(len(manifest.chunks)), format_size(manifest.total_bytes), date, sealing
+    return stream.name, str(len(manifest.chunks)), format_size(manifest.total_bytes), date, sealing
 
 
 def _fields(stream: ListedStream) -> dict[str, object]:

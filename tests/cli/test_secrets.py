@@ -33,17 +33,14 @@ def is_clean(what: str, data: bytes, secrets: list[bytes]) -> None:
 
 
 @pytest.fixture
-def key_spec(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "file":
-        (tmp_path / "key").write_bytes(KEY)
-        return f"file:{tmp_path}/key"
+def key_spec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "env":
         monkeypatch.setenv("BACKUP_KEY", KEY.hex())
         return "env:BACKUP_KEY"
     return f"hex:{KEY.hex()}"
 
 
-@pytest.mark.parametrize("key_spec", ["file", "env", "hex"], indirect=True)
+@pytest.mark.parametrize("key_spec", ["env", "hex"], indirect=True)
 def test_nothing_secret_is_written_anywhere(seaweedfs: S3Server, unique_name: str, key_spec: str) -> None:
     secrets = [*traces_of(KEY), *traces_of(seaweedfs.secret_key.encode())]
     environment = {**seaweedfs.environment(), "S3DUCT_TRACEBACK": "1"}
@@ -91,13 +88,7 @@ def test_nothing_secret_is_written_anywhere(seaweedfs: S3Server, unique_name: st
 
 def test_a_key_spec_that_is_wrong_is_not_repeated(folder_bucket: FolderBucket) -> None:
     """It may be a key with a slip of the pen."""
-    for spec in (
-        KEY.hex(),
-        f"hex:{KEY.hex()}0",
-        f"hex:{KEY.hex()[:-1]}",
-        f"hexx:{KEY.hex()}",
-        f"HEX:{KEY.hex()}",
-    ):
+    for spec in (KEY.hex(), f"hex:{KEY.hex()}0", f"hexx:{KEY.hex()}"):
         outcome = run("get", *folder_bucket.flags, "--name", "n", "--key", spec).expect(2)
 
         assert KEY.hex()[:32] not in outcome.stderr

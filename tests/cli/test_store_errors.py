@@ -55,7 +55,7 @@ def test_the_wrong_secret(server: S3Server, unique_name: str, command: list[str]
     assert "not-the-secret" not in outcome.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [COMMANDS[0], COMMANDS[3]], ids=lambda command: command[0])
 def test_no_credentials_at_all(seaweedfs: S3Server, command: list[str]) -> None:
     outcome = run(
         *(*command, "--bucket", seaweedfs.bucket, "--endpoint-url", seaweedfs.endpoint_url),
@@ -65,7 +65,7 @@ def test_no_credentials_at_all(seaweedfs: S3Server, command: list[str]) -> None:
     assert "credentials" in is_told(outcome, DENIED)
 
 
-@pytest.mark.parametrize("command", COMMANDS[1:], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [COMMANDS[1], COMMANDS[3]], ids=lambda command: command[0])
 def test_a_bucket_that_does_not_exist(server: S3Server, command: list[str]) -> None:
     outcome = run(
         *(*command, "--bucket", "no-such-bucket", "--endpoint-url", server.endpoint_url),
@@ -86,8 +86,7 @@ def test_put_into_a_bucket_that_does_not_exist(rclone_s3: S3Server) -> None:
     assert "bucket" in is_told(outcome, NOT_FOUND)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("verb", ["put", "get"])
+@pytest.mark.parametrize(("verb", "number"), [("put", signal.SIGINT), ("get", signal.SIGTERM)])
 def test_a_closed_port_is_tried_again_until_a_signal(
     seaweedfs: S3Server, verb: str, number: signal.Signals
 ) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from s3duct.domain.errors import S3ductError
+from s3duct.domain.errors import ResumeError, S3ductError, StreamExists
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import Crash
-from tests.fault.scenes import NEW, SCENES, Scene, numbered, scene_id
+from tests.fault.invariant import check, watched
+from tests.fault.scenes import NEW, OLD, SCENES, Scene, numbered, scene_id, visible
 from tests.usecases.loop import forget_frames, on_quick_loop
-from tests.usecases.world import World
+from tests.usecases.world import CHUNK, World, content
 
 PHASES = [Phase.BEFORE, Phase.AFTER]
 SOON_S = 15
 
 
-async def crashed(world: World, crash: Crash, putting: asyncio.Task[object]) -> None:
+async def crashed(crash: Crash, putting: asyncio.Task[object]) -> None:
     """Wait for the crash (or the end of a put that got by without that operation), and let nothing happen after it."""
     happened = asyncio.ensure_future(crash.happened.wait())
     await asyncio.wait({happened, putting}, return_when=asyncio.FIRST_COMPLETED)
@@ -36,7 +38,7 @@ async def test_a_put_that_dies_at_any_operation_resumes(phase: Phase, scene: Sce
     crash = Crash(number, phase)
     world.store.hooks.append(crash)
     putting: asyncio.Task[object] = asyncio.ensure_future(world.put(NEW, **scene.options))
-    await crashed(world, crash, putting)
+    await crashed(crash, putting)
     await scene.ends_well(world)
 
 
@@ -62,6 +64,58 @@ async def test_a_put_that_is_cancelled_at_any_operation_resumes(
     if not putting.cancelled() and isinstance(error := putting.exception(), S3ductError):
         forget_frames(error)
     await scene.ends_well(world)
+
+
+# Before any chunk is stored, with one on record, with two, and after the manifest.
+FIRST = [(3, Phase.BEFORE), (4, Phase.AFTER), (5, Phase.AFTER), (8, Phase.AFTER)]
+SECOND = {
+    "shorter": (NEW[: CHUNK + 9], {"strict_resume": False}),
+    "longer": (NEW + content(CHUNK, 2), {"strict_resume": False}),
+    "other": (content(2 * CHUNK, 3), {"clobber": True}),
+}
+
+
+@pytest.mark.parametrize("first", FIRST, ids=lambda first: f"{first[1].value} {first[0]}")
+@pytest.mark.parametrize("between", [False, True], ids=["", "another stream"])
+@pytest.mark.parametrize("second", SECOND)
+@pytest.mark.parametrize("number", [2, 3, 4, 5])
+@on_quick_loop
+async def test_a_put_after_two_that_died(
+    number: int, second: str, between: bool, first: tuple[int, Phase]
+) -> None:
+    """The second one with other options and another input, and perhaps a finished stream of another machine between."""
+    world = watched(World(max_chunks=1))
+    await dies(world, Crash(*first), NEW)
+    before = await visible(world)
+    if between and before is None:
+        await world.elsewhere().put(OLD)
+        before = OLD
+    data, options = SECOND[second]
+    world = watched(world.restarted())
+    await dies(world, Crash(number, Phase.AFTER), data, **options)
+    await check(world)
+    now = await visible(world)
+    assert now in {before, data}
+    for clobber in (False, True):
+        world = watched(world.restarted())
+        try:
+            await world.put(NEW, clobber=clobber)
+        except (ResumeError, StreamExists) as error:
+            forget_frames(error)
+            assert await visible(world) == now
+        else:
+            assert await visible(world) == NEW
+            now = NEW
+
+
+async def dies(world: World, crash: Crash, data: bytes, **options: Any) -> None:
+    """Put, and die."""
+    world.store.hooks.append(crash)
+    putting: asyncio.Task[object] = asyncio.ensure_future(world.put(data, **options))
+    await crashed(crash, putting)
+    if not putting.cancelled() and (error := putting.exception()) is not None:
+        assert isinstance(error, S3ductError)
+        forget_frames(error)
 
 
 @pytest.mark.parametrize("call", ["start", "append", "discard"])

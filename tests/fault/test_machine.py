@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -24,21 +25,18 @@ from tests.fault.invariant import check, watched
 from tests.usecases.loop import forget_frames, run
 from tests.usecases.world import CHUNK, World, aes, content
 
-# Inputs that are beginnings of one another, and others that are not.
-INPUTS = [
-    content(size, seed)
-    for seed in (0, 1)
-    for size in (0, 5, CHUNK, CHUNK + 5, 2 * CHUNK, 3 * CHUNK, 3 * CHUNK + 5)
-]
+# Inputs that are beginnings of one another, mostly, and a few that are not.
+SIZES = [5, CHUNK, CHUNK + 5, 2 * CHUNK, 3 * CHUNK, 3 * CHUNK + 5]
+INPUTS = [content(size, seed) for seed in (0, 0, 0, 1) for size in SIZES] + [b""]
 OPTIONS = st.fixed_dictionaries(
     {
-        "clobber": st.booleans(),
-        "resume": st.sampled_from([True, True, False]),
+        "clobber": st.sampled_from([False, False, True]),
+        "resume": st.sampled_from([True, True, True, False]),
         "strict_resume": st.booleans(),
-        "allow_empty": st.sampled_from([True, True, False]),
+        "allow_empty": st.booleans(),
     }
 )
-NUMBERS = st.integers(1, 14)
+NUMBERS = st.integers(3, 10)
 PHASES = st.sampled_from([Phase.BEFORE, Phase.AFTER])
 
 
@@ -178,5 +176,10 @@ class Streams(RuleBasedStateMachine):
 
 TestStreams = Streams.TestCase
 TestStreams.settings = settings(
-    max_examples=40, stateful_step_count=8, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=60,
+    stateful_step_count=6,
+    suppress_health_check=[HealthCheck.too_slow],
+    # Six steps are short enough to read; to shorten them takes minutes.
+    phases=[Stage.explicit, Stage.reuse, Stage.generate],
+    report_multiple_bugs=False,
 )

@@ -134,11 +134,11 @@ def test_an_empty_input_does_not_end_an_unfinished_run(folder_bucket: FolderBuck
     assert f"{STORED} of them stored before" in stream.put(CONTENT, *FLAGS).stderr
 
 
-def test_starting_over_leaves_the_stored_part_aside(bucket: Bucket, unique_name: str) -> None:
+def test_starting_over_leaves_the_stored_part_aside(folder_bucket: FolderBucket, unique_name: str) -> None:
     """The new run writes none of the old one's keys, so nobody can mix the two."""
-    stream = Stream(bucket, unique_name)
+    stream = Stream(folder_bucket, unique_name)
     interrupt(stream)
-    old = bucket.listing(stream.folder)
+    old = folder_bucket.listing(stream.folder)
     other = random_bytes(3 * CHUNK, "another input")
 
     outcome = stream.put(other, *FLAGS, "--no-resume")
@@ -146,7 +146,7 @@ def test_starting_over_leaves_the_stored_part_aside(bucket: Bucket, unique_name:
     assert "stored before" not in outcome.stderr
     stream.restores(other)
     stream.verify()
-    now = bucket.listing(stream.folder)
+    now = folder_bucket.listing(stream.folder)
     assert {key: now.get(key) for key in old} == old
     assert all("/gen-" in record["s3_key"] for record in stream.manifest()["chunks"])
     assert read_journal(unique_name) is None
@@ -211,8 +211,8 @@ def test_a_damaged_journal_is_told_and_kept(folder_bucket: FolderBucket, unique_
     stream.restores(CONTENT)
 
 
-def test_two_puts_of_one_name_at_once(bucket: Bucket, unique_name: str) -> None:
-    stream = Stream(bucket, unique_name)
+def test_two_puts_of_one_name_at_once(folder_bucket: FolderBucket, unique_name: str) -> None:
+    stream = Stream(folder_bucket, unique_name)
     over = threading.Event()
 
     def producer() -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.api import connect
 from tests.support.buckets import Bucket, FolderBucket
 from tests.support.command import producer
 from tests.support.data import KIB, random_bytes
@@ -18,7 +19,13 @@ from tests.support.streams import Stream
     [("plain", "1M"), ("plain", "64M"), ("aes", "1M"), ("aes", "64M"), ("aes-sealed-manifest", "1M")],
 )
 def test_the_standard_library_comes_back_and_verifies(
-    bucket: Bucket, unique_name: str, key_file: Path, stdlib: Tree, sealing: str, chunk_size: str
+    bucket: Bucket,
+    unique_name: str,
+    key_file: Path,
+    stdlib: Tree,
+    monkeypatch: pytest.MonkeyPatch,
+    sealing: str,
+    chunk_size: str,
 ) -> None:
     stream = Stream(bucket, unique_name, None if sealing == "plain" else key_file)
     flags = ["--encrypt-manifest"] if sealing == "aes-sealed-manifest" else []
@@ -28,8 +35,10 @@ def test_the_standard_library_comes_back_and_verifies(
     restored = stream.get()
 
     assert (restored.stdout_bytes, restored.stdout_sha256) == (stdlib.size_bytes, stdlib.sha256)
-    stream.verify()
-    stream.verify("--deep")
+    s3duct = connect(bucket, monkeypatch, key_file=stream.key_file)
+    assert s3duct.verify(unique_name).ok
+    deep = s3duct.verify(unique_name, deep=True)
+    assert (deep.ok, deep.plain_checked) == (True, True)
     assert (b'"chunks"' in bucket.read(stream.manifest_key)) == (sealing != "aes-sealed-manifest")
     for key in bucket.keys(stream.folder):
         bucket.delete(key)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import closing
 
 import pytest
 
+from s3duct.app.api import PutOptions
+from s3duct.domain.storage_class import parse_storage_class
 from tests.servers import S3Server
+from tests.support.api import connect
 from tests.support.buckets import FolderBucket, ServerBucket
 from tests.support.data import KIB, random_bytes
 from tests.support.streams import Stream
@@ -23,17 +27,30 @@ CLASSES = [
 ]
 
 
+def has_the_class(bucket: ServerBucket, stream: Stream, storage_class: str) -> None:
+    assert [bucket.storage_class(key) for key in stream.chunk_keys()] == [storage_class] * 3
+    assert bucket.storage_class(stream.manifest_key) == "STANDARD"
+    assert stream.manifest()["storage_class"] == storage_class
+
+
 @pytest.mark.parametrize("storage_class", CLASSES)
 def test_chunks_have_the_class_and_the_manifest_has_not(
-    moto_s3: S3Server, unique_name: str, storage_class: str
+    moto_s3: S3Server, unique_name: str, monkeypatch: pytest.MonkeyPatch, storage_class: str
 ) -> None:
     with closing(ServerBucket(moto_s3)) as bucket:
-        stream = Stream(bucket, unique_name)
-        stream.put(random_bytes(3 * KIB, "class"), "--chunk-size", "1K", "--storage-class", storage_class)
+        content = io.BytesIO(random_bytes(3 * KIB, "class"))
+        options = PutOptions(chunk_size_bytes=KIB, storage_class=parse_storage_class(storage_class).value)
+        connect(bucket, monkeypatch).put(unique_name, content, options)
 
-        assert [bucket.storage_class(key) for key in stream.chunk_keys()] == [storage_class] * 3
-        assert bucket.storage_class(stream.manifest_key) == "STANDARD"
-        assert stream.manifest()["storage_class"] == storage_class
+        has_the_class(bucket, Stream(bucket, unique_name), storage_class)
+
+
+def test_the_flag_sets_the_class(moto_s3: S3Server, unique_name: str) -> None:
+    with closing(ServerBucket(moto_s3)) as bucket:
+        stream = Stream(bucket, unique_name)
+        stream.put(random_bytes(3 * KIB, "class"), "--chunk-size", "1K", "--storage-class", "glacier_ir")
+
+        has_the_class(bucket, stream, "GLACIER_IR")
 
 
 def test_a_multipart_chunk_has_the_class(moto_s3: S3Server, unique_name: str) -> None:

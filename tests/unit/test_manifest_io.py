@@ -161,10 +161,14 @@ def test_arbitrary_bytes_raise_nothing_but_errors_of_ours(cipher: Cipher, conten
 def test_a_manifest_without_end_is_given_up_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest_io, "MAX_MANIFEST_BYTES", 1000)
     store = OneObject(b"{" * 100_000, piece=300)
-    with pytest.raises(ManifestInvalid, match="larger than 1000 bytes"):
-        load(store)
-    assert store.given <= 1200
-    assert store.closed
+
+    async def scene() -> None:
+        with pytest.raises(ManifestInvalid, match="larger than 1000 bytes"):
+            await load_manifest(store, LOCATION, PLAIN)
+        assert store.closed  # now, not when the garbage is collected
+        assert store.given <= 1200
+
+    run(scene())
     exact = OneObject(encode_manifest(MANIFEST).ljust(1000), piece=100)
     monkeypatch.setattr(manifest_io, "MAX_MANIFEST_BYTES", len(encode_manifest(MANIFEST).ljust(1000)))
     assert load(exact) == MANIFEST

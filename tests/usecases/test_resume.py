@@ -12,6 +12,7 @@ from s3duct.domain.errors import (
     InputTooShort,
     JournalDamaged,
     RunInProgress,
+    S3ductError,
     SourceError,
     StoreError,
 )
@@ -127,6 +128,39 @@ async def test_a_longer_input_goes_on_behind_whole_chunks() -> None:
     again = world.restarted()
     await again.put(content(9 * CHUNK))
     assert await again.restored() == content(9 * CHUNK)
+
+
+@pytest.mark.parametrize("gone", [{0}, {1}, {0, 1}])
+@on_quick_loop
+async def test_chunks_that_vanished_from_the_bucket_are_stored_again(gone: set[int]) -> None:
+    """The journal says that they were stored, not that nobody has cleaned up since."""
+    world = World()
+    data = content(4 * CHUNK)
+    await world.put_cut_off(data, stored={0, 1})
+    for index in gone:
+        await world.delete(PLAIN_KEYS[index])
+    again = world.restarted()
+    try:
+        await again.put(data)
+    except S3ductError:
+        assert await again.manifest() is None
+    else:
+        assert await again.restored() == data
+
+
+@on_quick_loop
+async def test_a_chunk_of_another_size_in_the_bucket_is_not_taken_for_the_stored_one() -> None:
+    world = World()
+    data = content(4 * CHUNK)
+    await world.put_cut_off(data, stored={0, 1})
+    await world.write(PLAIN_KEYS[1], b"somebody else's")
+    again = world.restarted()
+    try:
+        await again.put(data)
+    except S3ductError:
+        assert await again.manifest() is None
+    else:
+        assert await again.restored() == data
 
 
 # --- the input ends early ---------------------------------------------------------------------------------------
