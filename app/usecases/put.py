@@ -178,7 +178,7 @@ class _PutRun:
         )
 
     async def _begin(self, binding: RunBinding) -> PutStart:
-        on_record = await self._read_journal()
+        recorded, is_empty = await self._read_journal()
         starter = PutStarter(
             location=self._request.location,
             store=self._ports.store,
@@ -188,27 +188,34 @@ class _PutRun:
             entropy=self._ports.entropy,
         )
         try:
-            recorded = on_record if self._request.resume else None
             start = await starter.decide(binding, recorded, clobber=self._request.clobber)
         except StreamExists:
-            if on_record is None:
+            if is_empty:
                 await self._journal.discard()
             raise
         for place in await self._journal.unfinished_elsewhere(binding):
             self._listener(
                 Notice(f"an unfinished put of {binding.name!r} to {place} is on record; it stays as it is")
             )
+        if start.vanished_chunks:
+            self._listener(
+                Notice(
+                    f"{start.vanished_chunks} chunks are on record, but not in the bucket any more: they are stored again"
+                )
+            )
         if start.is_new:
             await self._journal.start(start.header)
         return start
 
-    async def _read_journal(self) -> Journal | None:
+    async def _read_journal(self) -> tuple[Journal | None, bool]:
+        """Return the run to continue, if there is one, and whether nothing at all is on record."""
         try:
-            return await self._journal.read()
+            recorded = await self._journal.read()
         except JournalDamaged:
             if self._request.resume:
                 raise
-            return None
+            return None, False
+        return (recorded if self._request.resume else None), recorded is None
 
     async def _transfer(self, start: PutStart, workers: Workers) -> Transferred:
         request, ports = self._request, self._ports

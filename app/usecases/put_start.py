@@ -24,7 +24,14 @@ from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
-from s3duct.domain.resume import Journal, JournalHeader, ResumePlan, RunBinding, check_binding
+from s3duct.domain.resume import (
+    Journal,
+    JournalHeader,
+    ResumePlan,
+    ResumeRecord,
+    RunBinding,
+    check_binding,
+)
 
 _RUN_ID_BYTES = 16
 _GENERATION_BYTES = 4
@@ -37,7 +44,7 @@ class PutStart:
     `header` is the journal's, `keys` are those of its chunks; `is_new` says that the journal has to be begun first.
     `finished` is the manifest that an earlier attempt of the same run had already written when it was cut off.
     `superseded_keys` are the relative chunk keys of the stream that this run replaces; `unreadable_old` says that there is
-    one whose chunks are not known.
+    one whose chunks are not known. `vanished_chunks` are on record, but not in the bucket as they were stored.
     """
 
     header: JournalHeader
@@ -47,6 +54,7 @@ class PutStart:
     finished: Manifest | None = None
     superseded_keys: frozenset[str] = frozenset()
     unreadable_old: bool = False
+    vanished_chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +115,18 @@ class PutStarter:
             recorded = None
         if recorded is not None:
             check_binding(recorded.header, binding)
+        records = recorded.records if recorded is not None else ()
+        if finished is None:
+            records = await self._still_stored(records)
+        vanished = len(recorded.records) - len(records) if recorded is not None else 0
         old = existing.manifest if existing is not None and finished is None else None
         header = recorded.header if recorded is not None else await self._new_header(binding, existing)
         return PutStart(
             header=header,
             keys=ChunkKeys(binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES]),
             is_new=recorded is None,
-            plan=ResumePlan(recorded.records if recorded is not None else (), finished=finished is not None),
+            plan=ResumePlan(records, finished=finished is not None),
+            vanished_chunks=vanished,
             finished=finished,
             superseded_keys=frozenset(record.key for record in old.chunks)
             if old is not None
@@ -143,6 +156,22 @@ class PutStarter:
             created=self._clock.now().isoformat(),
         )
 
+    async def _still_stored(self, records: tuple[ResumeRecord, ...]) -> tuple[ResumeRecord, ...]:
+        """Keep the records whose objects are in the bucket in their size: somebody may have cleaned up meanwhile."""
+        if not records:
+            return ()
+        sizes = await self._retrier.run("look-up of stored chunks", self._stored_sizes)
+        return tuple(
+            record
+            for record in records
+            if sizes.get(self._location.full_key(record.chunk.key)) == _stored_bytes(record)
+        )
+
+    async def _stored_sizes(self) -> dict[str, int]:
+        listing = self._store.list(self._location.folder)
+        async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
+            return {entry.key: entry.size_bytes async for entry in listing}
+
     async def _has_chunks(self) -> bool:
         """Whether a run that is not on record here (another machine's, a lost one) uses the plain chunk keys."""
         first = self._location.folder + "chunk-"
@@ -151,6 +180,11 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
+
+
+def _stored_bytes(record: ResumeRecord) -> int:
+    sealed = record.chunk.sealed_size_bytes
+    return record.chunk.size_bytes if sealed is None else sealed
 
 
 def _is_worth_continuing(recorded: Journal, binding: RunBinding, existing: _Existing | None) -> bool:
