@@ -17,7 +17,8 @@ from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings, tool_version
 from s3duct.app.usecases.get import GetRequest, GetSummary, get
 from s3duct.app.usecases.list_streams import ListedStream, list_streams
-from s3duct.app.usecases.put import PutRequest, PutSummary, put
+from s3duct.app.usecases.put import put
+from s3duct.app.usecases.put_request import PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import DEFAULT_CHUNK_BYTES, part_size_for

@@ -22,7 +22,7 @@ from s3duct.adapters.plain import PlainCipher
 from s3duct.app.settings import Settings
 from s3duct.app.usecases.list_streams import ListPorts
 from s3duct.app.usecases.opening import ReadPorts
-from s3duct.app.usecases.put import PutPorts
+from s3duct.app.usecases.put_request import PutPorts
 from s3duct.domain.bucket import LocalFolder, parse_bucket
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import ObjectStore

@@ -6,9 +6,6 @@ is anything old removed. A manifest that can be seen never names a chunk that is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.lanes import HashLanes
@@ -18,82 +15,21 @@ from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader
 from s3duct.app.pipeline.workers import Workers
 from s3duct.app.usecases.put_finish import PutFinisher
+from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.put_start import PutStart, PutStarter
-from s3duct.domain.backpressure import BufferWishes
-from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import (
     InputDiverged,
     InputTooShort,
     JournalDamaged,
     SourceError,
     StreamExists,
-    UsageError,
 )
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
-from s3duct.domain.ports.chunk_memory import ChunkMemory
-from s3duct.domain.ports.cipher import Cipher
-from s3duct.domain.ports.clock import Clock
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
-from s3duct.domain.ports.entropy import Entropy
-from s3duct.domain.ports.hasher import Hasher
-from s3duct.domain.ports.journal import JournalStore
-from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.pipe import Source
 from s3duct.domain.resume import Journal, RunBinding
-from s3duct.domain.retry import RetryPolicy
 from s3duct.domain.storage_class import StorageClass
-
-
-@dataclass(frozen=True, slots=True)
-class PutRequest:
-    """What to put where.
-
-    `destination` names the store for the journal (endpoint and bucket, or folder). `storage_class` applies to chunks; None
-    leaves it to the bucket. `seal_manifest` needs a cipher with a key.
-    """
-
-    location: StreamLocation
-    destination: str
-    chunk_size_bytes: int
-    buffers: BufferWishes
-    tool_version: str
-    storage_class: str | None = None
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    seal_manifest: bool = False
-    clobber: bool = False
-    resume: bool = True
-    strict_resume: bool = True
-    allow_empty: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PutSummary:
-    """What a put did. `manifest_sha256` (hex) is the digest of the manifest object as it was written."""
-
-    manifest: Manifest
-    manifest_key: str
-    manifest_sha256: str
-    chunks_resumed: int
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PutPorts:
-    """What a put needs from the outside world."""
-
-    store: ObjectStore
-    journals: JournalStore
-    cipher: Cipher
-    hasher: Hasher
-    memory: ChunkMemory
-    disk: DiskProbe
-    memory_probe: MemoryProbe
-    clock: Clock
-    entropy: Entropy
-    retry_policy: RetryPolicy
 
 
 async def put(
@@ -109,8 +45,8 @@ async def put(
         StoreError, AccessDenied, LocalResourceError: as they come; running again resumes.
         Interrupted: `stop` was set; running again resumes.
     """
-    _check(request, ports.cipher)
-    binding = _binding(request, ports.cipher)
+    request.check(ports.cipher)
+    binding = request.binding(ports.cipher)
     journal = await AsyncJournal.open(ports.journals, binding)
     try:
         return await _PutRun(
@@ -290,28 +226,6 @@ class _PutRun:
             tags=request.tags,
             run_id=start.header.run_id,
         )
-
-
-def _check(request: PutRequest, cipher: Cipher) -> None:
-    if request.seal_manifest and cipher.method is EncryptionMethod.NONE:
-        raise UsageError("--encrypt-manifest needs a key", hint="give one with --key")
-    if cipher.method is EncryptionMethod.AES_256_GCM and request.chunk_size_bytes > AES_MAX_MESSAGE_BYTES:
-        raise UsageError(
-            "the chunk size is above what AES-256-GCM can seal as one message (64 GiB less 32 bytes)"
-        )
-
-
-def _binding(request: PutRequest, cipher: Cipher) -> RunBinding:
-    return RunBinding(
-        destination=request.destination,
-        prefix=request.location.prefix,
-        name=request.location.name,
-        chunk_size_bytes=request.chunk_size_bytes,
-        method=cipher.method,
-        key_id=cipher.key_id,
-        sealed_manifest=request.seal_manifest,
-        storage_class=request.storage_class or "",
-    )
 
 
 def _exists_with_other_content(location: StreamLocation) -> StreamExists:

@@ -17,7 +17,8 @@ from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.usecases.get import GetRequest, GetSummary, get
 from s3duct.app.usecases.list_streams import ListedStream, ListPorts, list_streams
 from s3duct.app.usecases.opening import ReadPorts
-from s3duct.app.usecases.put import PutPorts, PutRequest, PutSummary, put
+from s3duct.app.usecases.put import put
+from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.errors import ObjectNotFound, S3ductError, StoreError
