@@ -87,6 +87,16 @@ class DecryptionFailed(S3ductError):
     exit_code = ExitCode.WRONG_KEY
 
 
+class WrongKey(DecryptionFailed):
+    """The data is whole as far as can be told, but it was sealed for other keys than the one in hand."""
+
+
+class CiphertextDamaged(DecryptionFailed):
+    """The sealed bytes are not what any writer made: malformed, altered, cut short or lengthened. No key helps."""
+
+    exit_code = ExitCode.INTEGRITY
+
+
 class KeyRequired(DecryptionFailed):
     """The stream or its manifest is encrypted and no key was given."""
 

@@ -1,0 +1,126 @@
+"""age v1 as a cipher: each message is one age file, which `age -d` reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+
+from s3duct.adapters.age.header import MAX_HEADER_BYTES, write_header
+from s3duct.adapters.age.keys import Identity, Recipient, refuse_a_mixture
+from s3duct.adapters.age.opener import AgeOpener
+from s3duct.adapters.age.payload import NONCE_BYTES, PayloadSealer, payload_size_bytes
+from s3duct.adapters.age.primitives import FILE_KEY_BYTES
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.errors import KeyRequired, UsageError
+from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
+
+_KEY_ID_BYTES = 8
+
+
+class AgeCipher(Cipher):
+    """Seals for recipients and opens with identities; one of them is enough for one of the two."""
+
+    def __init__(self, *, recipients: Sequence[Recipient] = (), identities: Sequence[Identity] = ()) -> None:
+        """Keep the keys.
+
+        Args:
+            recipients: who may open what is sealed; repeated ones count once. Without any, nothing can be sealed.
+            identities: what is opened with. Without any, nothing can be opened.
+
+        Raises:
+            UsageError: post-quantum and classic recipients are mixed, or there are more than a header holds.
+        """
+        refuse_a_mixture(recipients)
+        self._recipients = tuple({recipient.text: recipient for recipient in recipients}.values())
+        self._identities = tuple(identities)
+        self._texts = tuple(recipient.text for recipient in self._recipients)
+        # The size of a stanza depends on its recipient alone: so one header shows the size of all of them.
+        self._header_bytes = len(self._header(os.urandom(FILE_KEY_BYTES))) if recipients else 0
+        if self._header_bytes > MAX_HEADER_BYTES:
+            raise UsageError(f"{len(self._recipients)} age recipients are more than a header holds")
+
+    @classmethod
+    def of_identities(cls, identities: Sequence[Identity]) -> AgeCipher:
+        """Seal for the owners of these identities, and open with them.
+
+        Raises:
+            UsageError: post-quantum and classic ones are mixed: they can open together, but not seal together.
+        """
+        return cls(recipients=[identity.recipient for identity in identities], identities=identities)
+
+    @property
+    def method(self) -> EncryptionMethod:
+        """As s3duct 0.4.0 calls it."""
+        return EncryptionMethod.AGE
+
+    @property
+    def recipient(self) -> str | None:
+        """The recipients as given, joined by commas; None if there is none.
+
+        One recipient stands as s3duct 0.4.0 records it. A comma occurs in none of them (an SSH key has a space in it),
+        and the text stays one line.
+        """
+        return ",".join(self._texts) or None
+
+    @property
+    def key_id(self) -> str:
+        """16 hex digits of a hash over the recipients in any order; empty if there is none."""
+        if not self._texts:
+            return ""
+        listed = "\n".join(["s3duct age recipients v1", *sorted(self._texts)])
+        return hashlib.sha256(listed.encode("ascii")).digest()[:_KEY_ID_BYTES].hex()
+
+    def sealed_size_bytes(self, plain_bytes: int) -> int:
+        """The header for these recipients, 16 bytes more, and 16 more for each 64 KiB.
+
+        Raises:
+            UsageError: there is no recipient.
+        """
+        self._require_recipients()
+        return self._header_bytes + payload_size_bytes(plain_bytes)
+
+    def sealer(self) -> Sealer:
+        """Begin a message under a fresh file key, wrapped for each recipient.
+
+        Raises:
+            UsageError: there is no recipient.
+        """
+        self._require_recipients()
+        file_key, nonce = os.urandom(FILE_KEY_BYTES), os.urandom(NONCE_BYTES)
+        return _AgeSealer(self._header(file_key) + nonce, PayloadSealer(file_key, nonce))
+
+    def opener(self) -> Opener:
+        """Begin to open a message; the recipients that it names are tried with every identity.
+
+        Raises:
+            KeyRequired: there is no identity.
+        """
+        if not self._identities:
+            raise KeyRequired(
+                "this is sealed with age, and no identity was given", hint="give one: --age-identity FILE"
+            )
+        return AgeOpener(self._identities)
+
+    def _header(self, file_key: bytes) -> bytes:
+        return write_header([recipient.wrap(file_key) for recipient in self._recipients], file_key)
+
+    def _require_recipients(self) -> None:
+        if not self._recipients:
+            raise UsageError(
+                "there is no age recipient to encrypt to", hint="give one: --age-recipient age1…"
+            )
+
+
+class _AgeSealer(Sealer):
+    def __init__(self, head: bytes, payload: PayloadSealer) -> None:
+        self._head = head
+        self._payload = payload
+
+    def update(self, plain: memoryview) -> bytearray:
+        head, self._head = self._head, b""
+        return self._payload.update(plain, head=head)
+
+    def finish(self) -> bytes:
+        head, self._head = self._head, b""
+        return self._payload.finish(head=head)

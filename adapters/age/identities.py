@@ -1,0 +1,81 @@
+"""Reads identity files: age identities, one a line; an SSH private key; either of them under a passphrase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from s3duct.adapters.age import bech32, hybrid, x25519
+from s3duct.adapters.age.armor import is_armored, remove_armor
+from s3duct.adapters.age.key_file import lines_of, read_key_file
+from s3duct.adapters.age.keys import Identity
+from s3duct.adapters.age.scrypt import open_with_passphrase
+from s3duct.adapters.age.ssh_keys import parse_ssh_identity
+from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
+
+PassphraseSource = Callable[[], str]
+_WHAT = "the age identity file"
+_AGE_FILE = b"age-encryption.org/"
+
+
+def read_identities(path: str, *, passphrase: PassphraseSource | None = None) -> tuple[Identity, ...]:
+    """Read an identity file.
+
+    Args:
+        path: `~` stands for the home directory.
+        passphrase: asked once, and only if the file is protected by one.
+
+    Raises:
+        KeySpecError: it cannot be read, is malformed, or holds no identity.
+        WrongKey: the passphrase is another one. A retry helps with the right one.
+    """
+    content = read_key_file(path, what=_WHAT)
+    return parse_identities(content, what=f"{_WHAT} {path!r}", passphrase=passphrase)
+
+
+def parse_identities(
+    content: bytes, *, what: str = _WHAT, passphrase: PassphraseSource | None = None
+) -> tuple[Identity, ...]:
+    """As `read_identities`, from what is in the file; `what` is how to call it in errors."""
+    if is_armored(content) or content.startswith(_AGE_FILE):
+        content = _unprotected(content, what, passphrase)
+        if is_armored(content) or content.startswith(_AGE_FILE):
+            raise KeySpecError(f"{what} is protected twice")
+    if content.lstrip().startswith(b"-----BEGIN "):
+        return (parse_ssh_identity(content.lstrip(), what=what),)
+    identities = tuple(parse_identity(line, what=where) for where, line in lines_of(content, what=what))
+    if not identities:
+        raise KeySpecError(f"{what} holds no identity", hint="s3duct keygen makes one")
+    return identities
+
+
+def parse_identity(text: str, *, what: str = "the age identity") -> Identity:
+    """Read one age identity, `AGE-SECRET-KEY-1…` or `AGE-SECRET-KEY-PQ-1…`; `what` is how to call it in errors.
+
+    Raises:
+        KeySpecError: it is malformed or of an unknown kind.
+    """
+    if text.startswith(("age1", "ssh-")):
+        raise KeySpecError(f"{what} is a recipient, not an identity", hint="recipients go to --age-recipient")
+    if text.upper().startswith("AGE-PLUGIN-"):
+        raise KeySpecError(f"{what} needs an age plugin, which is not supported")
+    try:
+        prefix, secret = bech32.decode(text)
+        if prefix == x25519.IDENTITY_PREFIX:
+            return x25519.X25519Identity(secret)
+        if prefix == hybrid.IDENTITY_PREFIX:
+            return hybrid.HybridIdentity(secret)
+    except KeySpecError as error:
+        raise KeySpecError(f"{what} is not an age identity: {error.message}", hint=error.hint) from None
+    raise KeySpecError(f"{what} is not an age identity")
+
+
+def _unprotected(content: bytes, what: str, passphrase: PassphraseSource | None) -> bytes:
+    if passphrase is None:
+        raise KeySpecError(f"{what} is protected by a passphrase, and none was given")
+    try:
+        sealed = remove_armor(content) if is_armored(content) else content
+        return open_with_passphrase(sealed, passphrase())
+    except WrongKey as error:
+        raise WrongKey(f"the passphrase does not open {what}") from error
+    except CiphertextDamaged as error:
+        raise KeySpecError(f"{what} cannot be opened: {error.message}") from error
