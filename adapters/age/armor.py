@@ -26,8 +26,10 @@ def remove_armor(content: bytes) -> bytes:
         CiphertextDamaged: it is not exactly what a writer makes.
     """
     lines = content.strip().replace(b"\r\n", b"\n").split(b"\n")
-    if len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
+    if len(lines) < 2 or lines[0] != _BEGIN or lines[-1] != _END:
         raise _malformed("it does not begin and end as it should")
+    if len(lines) == 2:
+        return b""
     *full, last = lines[1:-1]
     if not all(map(_FULL_LINE.fullmatch, full)):
         raise _malformed("a line is not 64 columns of base64")
