@@ -75,8 +75,8 @@ class Vector:
 
 def read(path: Path) -> Vector:
     head, _, content = path.read_bytes().partition(b"\n\n")
-    pairs = [line.split(": ", 1) for line in head.decode().split("\n")]
-    fields = {name: value for name, value in pairs}
+    pairs = [(name, value) for name, _, value in (line.partition(": ") for line in head.decode().split("\n"))]
+    fields = dict(pairs)
     assert set(fields) <= KNOWN
     if fields.get("compressed") == "zlib":
         content = zlib.decompress(content)

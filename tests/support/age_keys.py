@@ -1,0 +1,93 @@
+"""Keys of every kind that age knows, made once for a run, and the shortest ways to seal and to open with them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from s3duct.adapters.age.cipher import AgeCipher
+from s3duct.adapters.age.identities import parse_identities
+from s3duct.adapters.age.keygen import new_identity
+from s3duct.adapters.age.recipients import parse_recipient
+
+if TYPE_CHECKING:
+    from s3duct.adapters.age.keys import Identity
+    from s3duct.domain.ports.cipher import Cipher
+
+KINDS = ["x25519", "hybrid", "ssh-ed25519", "ssh-rsa"]
+NOW = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
+SshPrivateKey = Ed25519PrivateKey | RSAPrivateKey
+
+
+class KeyPair(NamedTuple):
+    """An identity file and the recipient of what is in it."""
+
+    file: bytes
+    recipient: str
+
+    @property
+    def identity(self) -> Identity:
+        return parse_identities(self.file)[0]
+
+    def cipher(self) -> AgeCipher:
+        """Seal and open."""
+        return AgeCipher.of_identities([self.identity])
+
+    def sealing(self) -> AgeCipher:
+        """Seal alone."""
+        return AgeCipher(recipients=[parse_recipient(self.recipient)])
+
+    def opening(self) -> AgeCipher:
+        """Open alone."""
+        return AgeCipher(identities=[self.identity])
+
+
+@cache
+def key_pair(kind: str, number: int = 0) -> KeyPair:
+    """The same pair whenever it is asked for."""
+    if kind in ("x25519", "hybrid"):
+        made = new_identity(post_quantum=kind == "hybrid", created=NOW)
+        return KeyPair(made.file_text.encode(), made.recipient)
+    return ssh_pair(ssh_private_key(kind, number))
+
+
+@cache
+def ssh_private_key(kind: str, number: int = 0) -> SshPrivateKey:
+    del number
+    return Ed25519PrivateKey.generate() if kind == "ssh-ed25519" else generate_private_key(65537, 2048)
+
+
+def ssh_pair(private: SshPrivateKey) -> KeyPair:
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return KeyPair(openssh_file(private), public)
+
+
+def openssh_file(private: SshPrivateKey, passphrase: bytes | None = None) -> bytes:
+    protection = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
+    return private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
+
+
+def seal(cipher: Cipher, plain: bytes) -> bytes:
+    sealer = cipher.sealer()
+    return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())
+
+
+def unseal(cipher: Cipher, sealed: bytes, step: int = 65_536) -> bytes:
+    opener, buffer = cipher.opener(), memoryview(bytearray(len(sealed)))
+    for before, filled in pairwise([*range(0, len(sealed), step), len(sealed)]):
+        buffer[before:filled] = sealed[before:filled]
+        opener.advance(buffer, filled)
+    stop = opener.finish(buffer, len(sealed))
+    return bytes(buffer[opener.start : stop])
