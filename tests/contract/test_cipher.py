@@ -16,17 +16,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3duct.adapters.aesgcm import AesGcmCipher
+from s3duct.adapters.age.cipher import AgeCipher
 from s3duct.adapters.plain import PlainCipher
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import DecryptionFailed, S3ductError
+from tests.support.age_keys import key_pair
 
 if TYPE_CHECKING:
     from s3duct.domain.ports.cipher import Cipher
 
 KEY = bytes(range(32))
-CIPHERS: dict[str, Cipher] = {"plain": PlainCipher(), "aes-256-gcm": AesGcmCipher(KEY)}
-# Around the pieces that matter: the nonce (12), the block (16), nonce and tag (28), and a large piece.
-SIZES = [0, 1, 11, 12, 13, 15, 16, 17, 27, 28, 29, 1000, 65_537]
+CIPHERS: dict[str, Cipher] = {
+    "plain": PlainCipher(),
+    "aes-256-gcm": AesGcmCipher(KEY),
+    "age": key_pair("x25519").cipher(),
+    "age for three": AgeCipher.of_identities(
+        [key_pair(kind).identity for kind in ("ssh-ed25519", "x25519", "ssh-rsa")]
+    ),
+    "age post-quantum": key_pair("hybrid").cipher(),
+}
+# Around the pieces that matter: the nonce (12), the block (16), nonce and tag (28), and age's piece (65,536).
+SIZES = [0, 1, 11, 12, 13, 15, 16, 17, 27, 28, 29, 1000, 65_535, 65_536, 65_537, 131_072, 131_073, 200_000]
 
 every_cipher = pytest.mark.parametrize("cipher", CIPHERS.values(), ids=CIPHERS)
 
@@ -85,12 +95,24 @@ def test_a_byte_at_a_time(cipher: Cipher) -> None:
     assert unseal(cipher, sealed, list(range(len(sealed) + 1))) == plain
 
 
-@every_cipher
+@pytest.mark.parametrize("cipher", [PlainCipher(), AesGcmCipher(KEY)], ids=["plain", "aes-256-gcm"])
 def test_plain_bytes_are_ready_as_soon_as_they_can_be(cipher: Cipher) -> None:
     sealed = bytearray(seal(cipher, content(1000), [0, 1000]))
     opener, held_back = cipher.opener(), 16 if cipher.method is EncryptionMethod.AES_256_GCM else 0
     assert opener.advance(memoryview(sealed), 500) == 500 - held_back
     assert bytes(sealed[opener.start : 500 - held_back]) == content(1000)[: 500 - held_back - opener.start]
+
+
+@pytest.mark.parametrize("name", [name for name in CIPHERS if name.startswith("age")])
+def test_plain_bytes_of_age_are_ready_once_more_follows_their_piece(name: str) -> None:
+    cipher, plain = CIPHERS[name], content(200_000)
+    sealed = memoryview(bytearray(seal(cipher, plain, [0, 200_000])))
+    head = cipher.sealed_size_bytes(0) - 16  # header and nonce
+    opener = cipher.opener()
+    assert opener.advance(sealed, head - 1) == 0
+    assert opener.advance(sealed, head + 65_552) == 0
+    assert opener.advance(sealed, head + 65_553) == 65_536
+    assert bytes(sealed[:65_536]) == plain[:65_536]
 
 
 @every_cipher
