@@ -7,10 +7,10 @@ from itertools import permutations
 
 import pytest
 
-from s3duct.adapters.age import opener as opening
 from s3duct.adapters.age.cipher import AgeCipher
 from s3duct.adapters.age.identities import parse_identities
 from s3duct.adapters.age.keys import refuse_a_mixture
+from s3duct.adapters.age.opener import AgeOpener
 from s3duct.adapters.age.recipients import parse_recipient
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import (
@@ -107,7 +107,9 @@ def test_more_recipients_than_a_header_holds_are_refused() -> None:
     cipher = AgeCipher.of_identities(fitting)
     assert unseal(AgeCipher(identities=fitting[-1:]), seal(cipher, b"hello"), step=1000) == b"hello"
     with pytest.raises(UsageError, match="more than a header holds"):
-        AgeCipher.of_identities([*fitting, *(key_pair("hybrid", number).identity for number in range(80, 90))])
+        AgeCipher.of_identities(
+            [*fitting, *(key_pair("hybrid", number).identity for number in range(80, 90))]
+        )
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------------
@@ -193,7 +195,9 @@ def test_pieces_are_bound_to_their_places_and_their_file() -> None:
         assert type(failure(cipher, sealed[:head] + b"".join(order))) is CiphertextDamaged, how
 
 
-@pytest.mark.parametrize("sealed", [b"", b"age", b'{"version": 1}', bytes(100), b"age-encryption.org/v2\n" * 9])
+@pytest.mark.parametrize(
+    "sealed", [b"", b"age", b'{"version": 1}', bytes(100), b"age-encryption.org/v2\n" * 9]
+)
 def test_what_is_no_age_file_is_not_called_a_wrong_key(sealed: bytes) -> None:
     assert type(failure(key_pair("x25519").opening(), sealed)) is CiphertextDamaged
 
@@ -209,5 +213,5 @@ def test_nothing_secret_is_shown() -> None:
     pair = key_pair("x25519")
     secret = pair.file.decode().splitlines()[-1]
     (identity,) = parse_identities(pair.file)
-    shown = repr(identity) + repr(pair.cipher()) + str(vars(pair.cipher()).keys()) + repr(opening.AgeOpener([]))
+    shown = repr(identity) + repr(pair.cipher()) + str(vars(pair.cipher()).keys()) + repr(AgeOpener([]))
     assert secret not in shown

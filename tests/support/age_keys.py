@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -39,7 +38,7 @@ class KeyPair(NamedTuple):
 
     @property
     def identity(self) -> Identity:
-        return parse_identities(self.file)[0]
+        return _read(self.file)
 
     def cipher(self) -> AgeCipher:
         """Seal and open."""
@@ -54,29 +53,35 @@ class KeyPair(NamedTuple):
         return AgeCipher(identities=[self.identity])
 
 
-@cache
 def key_pair(kind: str, number: int = 0) -> KeyPair:
     """The same pair whenever it is asked for."""
+    return _key_pair(kind, number)
+
+
+def ssh_private_key(kind: str, number: int = 0) -> SshPrivateKey:
+    """The private key of the pair."""
+    return _ssh_private_key(kind, number)
+
+
+@cache
+def _read(file: bytes) -> Identity:
+    return parse_identities(file)[0]
+
+
+@cache
+def _key_pair(kind: str, number: int) -> KeyPair:
     if kind in ("x25519", "hybrid"):
         made = new_identity(post_quantum=kind == "hybrid", created=NOW)
         return KeyPair(made.file_text.encode(), made.recipient)
-    return ssh_pair(ssh_private_key(kind, number))
+    private = ssh_private_key(kind, number)
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return KeyPair(private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), public)
 
 
 @cache
-def ssh_private_key(kind: str, number: int = 0) -> SshPrivateKey:
+def _ssh_private_key(kind: str, number: int) -> SshPrivateKey:
     del number
     return Ed25519PrivateKey.generate() if kind == "ssh-ed25519" else generate_private_key(65537, 2048)
-
-
-def ssh_pair(private: SshPrivateKey) -> KeyPair:
-    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return KeyPair(openssh_file(private), public)
-
-
-def openssh_file(private: SshPrivateKey, passphrase: bytes | None = None) -> bytes:
-    protection = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-    return private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
 
 
 def seal(cipher: Cipher, plain: bytes) -> bytes:

@@ -1,0 +1,254 @@
+"""Files of identities and recipients: what may stand in them, what is refused, and that no secret is ever repeated."""
+
+from __future__ import annotations
+
+import os
+import random
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3duct.adapters.age.header import Stanza, write_header
+from s3duct.adapters.age.identities import parse_identities, parse_identity, read_identities
+from s3duct.adapters.age.key_file import MAX_FILE_BYTES, lines_of, read_key_file
+from s3duct.adapters.age.keygen import new_identity
+from s3duct.adapters.age.payload import PayloadSealer
+from s3duct.adapters.age.primitives import encode_base64, wrap_key
+from s3duct.adapters.age.recipients import parse_recipient, parse_recipients, read_recipients
+from s3duct.adapters.age.scrypt import MAX_WORK_FACTOR, Passphrase, open_with_passphrase
+from s3duct.domain.errors import CiphertextDamaged, ExitCode, KeySpecError, S3ductError, WrongKey
+from tests.support.age_keys import KINDS, NOW, key_pair
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+X25519, HYBRID = key_pair("x25519"), key_pair("hybrid")
+SECRET = X25519.file.decode().splitlines()[-1]
+
+
+def protected(content: bytes, passphrase: str, factor: str = "2", salt: bytes = bytes(16)) -> bytes:
+    """An age file under a passphrase, at a work factor that costs nothing."""
+    stretch = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=4, r=8, p=1)
+    file_key, nonce = os.urandom(16), os.urandom(16)
+    body = wrap_key(file_key, stretch.derive(passphrase.encode()))
+    header = write_header([Stanza("scrypt", (encode_base64(salt), factor), body)], file_key)
+    sealer = PayloadSealer(file_key, nonce)
+    return bytes(sealer.update(memoryview(content), head=header + nonce)) + sealer.finish()
+
+
+def told(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)) + str(getattr(error, "hint", ""))
+
+
+# --- identity files ------------------------------------------------------------------------------------------------
+
+
+def test_several_identities_comments_and_blank_lines() -> None:
+    content = (
+        b"\xef\xbb\xbf# mine\n\n"
+        + X25519.file
+        + b"\r\n  \n\t# \xc3\xa4lter\n"
+        + HYBRID.file.replace(b"\n", b"\r\n")
+    )
+    identities = parse_identities(content)
+    assert [identity.recipient.text for identity in identities] == [X25519.recipient, HYBRID.recipient]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_every_kind_is_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "identity"
+    path.write_bytes(key_pair(kind).file)
+    (identity,) = read_identities(str(path))
+    assert identity.recipient.text == key_pair(kind).recipient
+
+
+def test_home_is_where_a_tilde_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "key.txt").write_bytes(X25519.file)
+    assert read_identities("~/key.txt")[0].recipient.text == X25519.recipient
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no identity"),
+        (b"# only a comment\n", "holds no identity"),
+        (SECRET[:-1].encode(), "line 1 is not an age identity: the checksum"),
+        (SECRET.lower().encode(), "line 1 is not an age identity"),
+        (b"\n" + X25519.recipient.encode(), "line 2 is a recipient, not an identity"),
+        (key_pair("ssh-ed25519").recipient.encode(), "line 1 is a recipient, not an identity"),
+        (b"AGE-PLUGIN-YUBIKEY-1QQQ", "needs an age plugin, which is not supported"),
+        (b"\xff\xfe", "is not text"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "not an SSH private key"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not an SSH private key"),
+    ],
+)  # fmt: skip
+def test_identity_files_that_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(KeySpecError, match=message) as caught:
+        parse_identities(content)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "\n" not in caught.value.message + caught.value.hint
+
+
+def test_no_error_repeats_a_secret() -> None:
+    wrong = [
+        SECRET[:-1],
+        SECRET + "Q",
+        SECRET.lower(),
+        SECRET.title(),
+        "x" + SECRET,
+        SECRET + " # mine",
+        SECRET + "ä",
+    ]
+    for text in wrong:
+        for parse in (parse_identity, parse_recipient):
+            with pytest.raises(KeySpecError) as caught:
+                parse(text)
+            assert SECRET[16:40].lower() not in told(caught.value).lower()
+    with pytest.raises(KeySpecError, match="is an identity, not a recipient") as caught:
+        parse_recipient(SECRET)
+    assert SECRET not in told(caught.value)
+
+
+# --- under a passphrase --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_protected_file_opens_with_its_passphrase(kind: str) -> None:
+    asked = []
+
+    def ask() -> str:
+        asked.append(1)
+        return "sesam öffne dich"
+
+    sealed = protected(key_pair(kind).file, "sesam öffne dich")
+    (identity,) = parse_identities(sealed, passphrase=ask)
+    assert identity.recipient.text == key_pair(kind).recipient
+    assert asked == [1]
+    assert open_with_passphrase(sealed, "sesam öffne dich") == key_pair(kind).file
+
+
+def test_another_passphrase_is_told_from_a_damaged_file() -> None:
+    sealed = protected(X25519.file, "right")
+    with pytest.raises(WrongKey, match="the passphrase does not open the age identity file"):
+        parse_identities(sealed, passphrase=lambda: "wrong")
+    with pytest.raises(KeySpecError, match="cannot be opened: the age payload is"):
+        parse_identities(sealed[:-1], passphrase=lambda: "right")
+    with pytest.raises(KeySpecError, match="is protected by a passphrase, and none was given"):
+        parse_identities(sealed)
+    with pytest.raises(KeySpecError, match="protected twice"):
+        parse_identities(protected(sealed, "right"), passphrase=lambda: "right")
+
+
+def test_no_passphrase_is_asked_for_where_there_is_none() -> None:
+    def ask() -> str:
+        raise AssertionError("asked")
+
+    assert len(parse_identities(X25519.file, passphrase=ask)) == 1
+
+
+@pytest.mark.parametrize(
+    "factor", ["0", "01", "+2", "-2", "2.0", "0x2", "", "21", "99", "999999999999", "\uff12"]
+)
+def test_a_work_factor_out_of_bounds_costs_nothing(factor: str) -> None:
+    stanza = Stanza("scrypt", (encode_base64(bytes(16)), factor), bytes(32))
+    with pytest.raises(CiphertextDamaged):
+        Passphrase("x").unwrap(stanza)
+
+
+def test_the_largest_work_factor_is_more_than_age_writes() -> None:
+    assert 18 < MAX_WORK_FACTOR <= 22
+
+
+# --- recipients ----------------------------------------------------------------------------------------------------
+
+
+def test_a_recipients_file_of_every_kind(tmp_path: Path) -> None:
+    path = tmp_path / "recipients"
+    texts = [key_pair(kind).recipient for kind in KINDS]
+    path.write_text("# all of us\n\n" + "\r\n".join(f" {text} " for text in texts), encoding="utf-8")
+    assert [recipient.text for recipient in read_recipients(str(path))] == texts
+    assert [recipient.post_quantum for recipient in read_recipients(str(path))] == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "holds no recipient"),
+        (X25519.recipient + "\nage1qqqq", "line 2 is not usable"),
+        (X25519.recipient.upper(), "of an unknown kind"),
+        ("age1yubikey1qqqqqqqqqq", "line 1 is not usable: the checksum"),
+        ("age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e", "needs an age plugin"),
+        ("ssh-dss AAAA", "SSH key of another kind"),
+        ("ssh-ed25519", "recipient of kind ssh-ed25519 is malformed"),
+        ("ssh-rsa AAAA me", "recipient of kind ssh-rsa is malformed"),
+        ("me@example.org", "not usable"),
+    ],
+)
+def test_recipients_that_are_refused(content: str, message: str) -> None:
+    with pytest.raises(KeySpecError, match=message) as caught:
+        parse_recipients(content.encode())
+    assert "\n" not in caught.value.message + caught.value.hint
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(MAX_FILE_BYTES + 1))
+    for path in (tmp_path, tmp_path / "missing", tmp_path / "large", "nul\0", "~nobody-of-that-name/key"):
+        for read in (read_identities, read_recipients):
+            with pytest.raises(KeySpecError):
+                read(str(path))
+    (tmp_path / "large").write_bytes(bytes(MAX_FILE_BYTES))
+    assert len(read_key_file(str(tmp_path / "large"), what="it")) == MAX_FILE_BYTES
+
+
+@given(content=st.binary(max_size=300))
+def test_lines_are_never_blank_or_comments(content: bytes) -> None:
+    with suppress(KeySpecError):
+        for where, line in lines_of(content, what="it"):
+            assert where.startswith("it, line ")
+            assert line == line.strip()
+            assert line[0] != "#"
+
+
+FILES = [*(key_pair(kind).file for kind in KINDS), protected(X25519.file, "pass"), X25519.recipient.encode(),
+         HYBRID.recipient.encode(), key_pair("ssh-rsa").recipient.encode()]  # fmt: skip
+
+
+@given(content=st.binary(max_size=200), seed=st.integers())
+def test_no_bytes_break_the_parsers(content: bytes, seed: int) -> None:
+    draw = random.Random(seed)
+    damaged = bytearray(draw.choice(FILES))
+    for _ in range(draw.randint(0, 4)):
+        at = draw.randrange(len(damaged))
+        damaged[at : at + draw.randint(0, 3)] = draw.randbytes(draw.randint(0, 3))
+    for candidate in (content, bytes(damaged)):
+        with suppress(S3ductError):
+            parse_identities(candidate, passphrase=lambda: "pass")
+        with suppress(S3ductError):
+            parse_recipients(candidate)
+
+
+# --- new identities ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("post_quantum", [False, True])
+def test_a_new_identity_is_a_file_as_age_keygen_writes_it(post_quantum: bool) -> None:
+    made = new_identity(post_quantum=post_quantum, created=NOW)
+    created, public, key, end = made.file_text.split("\n")
+    assert created == "# created: 2026-11-24T20:30:00+00:00"
+    assert public == f"# public key: {made.recipient}"
+    assert key.startswith("AGE-SECRET-KEY-PQ-1" if post_quantum else "AGE-SECRET-KEY-1")
+    assert end == ""
+    (identity,) = parse_identities(made.file_text.encode())
+    assert identity.recipient.text == made.recipient
+    assert made.recipient.startswith("age1pq1" if post_quantum else "age1")
+    assert key not in repr(made)
+    assert made != new_identity(post_quantum=post_quantum, created=NOW)
