@@ -9,6 +9,8 @@ RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 ORACLE_VERSIONS := 0.3.0 0.4.0
 ORACLE_STAMPS := $(ORACLE_VERSIONS:%=$(ORACLES)/%/.installed)
+# Another implementation of age, where there is npm to fetch it and node to run it; its tests say that they were skipped.
+ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 
 # import-linter (like mypy) sees the three folders as the package s3duct through this tree of links.
 LINKS := .typing
@@ -41,7 +43,7 @@ format: $(DEV) ## rewrite what lint would complain about, where a tool can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-oracles: $(ORACLE_STAMPS) ## the released s3duct versions that the interop tests talk to
+oracles: $(ORACLE_STAMPS) ## the released s3duct versions and the npm package that the interop tests talk to
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info
@@ -57,6 +59,10 @@ $(RUN): pyproject.toml setup.py | $(VENV)/bin/python
 $(DEV): pyproject.toml setup.py | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(RUN) $@
+
+$(ORACLES)/node/.installed:
+	npm install --silent --no-audit --no-fund --prefix $(ORACLES)/node age-encryption@0.3.1
+	@touch $@
 
 $(ORACLES)/%/.installed:
 	$(PYTHON) -m venv $(ORACLES)/$*

@@ -7,8 +7,9 @@ secret as long as either of the two does.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -25,11 +26,22 @@ IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-"
 SEED_BYTES = 32
 _KIND = "mlkem768x25519"
 _INFO = b"age-encryption.org/mlkem768x25519"
-_SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 _MLKEM_SEED_BYTES = 64
 _MLKEM_PUBLIC_BYTES = 1184
 _MLKEM_ENCAPSULATED_BYTES = 1088
 _ENCAPSULATED_BYTES = _MLKEM_ENCAPSULATED_BYTES + POINT_BYTES
+
+
+@cache
+def _suite() -> hpke.Suite:
+    return hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
+
+
+def _unsupported() -> KeySpecError:
+    return KeySpecError(
+        "post-quantum age keys need ML-KEM, which the cryptography package here was built without",
+        hint="install cryptography from PyPI, or use a recipient that begins with age1 and no pq",
+    )
 
 
 class HybridRecipient(Recipient):
@@ -42,7 +54,7 @@ class HybridRecipient(Recipient):
             public: 1,184 bytes of ML-KEM-768, then 32 of X25519.
 
         Raises:
-            KeySpecError: they are no usable public keys.
+            KeySpecError: they are no usable public keys, or `cryptography` has no ML-KEM.
         """
         lattice, point = public[:_MLKEM_PUBLIC_BYTES], public[_MLKEM_PUBLIC_BYTES:]
         if len(point) != POINT_BYTES or not is_usable_point(point):
@@ -53,6 +65,8 @@ class HybridRecipient(Recipient):
             )
         except ValueError:
             raise KeySpecError("a post-quantum age recipient is not a public key") from None
+        except UnsupportedAlgorithm:
+            raise _unsupported() from None
         self._public = public
 
     @property
@@ -67,7 +81,7 @@ class HybridRecipient(Recipient):
 
     def wrap(self, file_key: bytes) -> Stanza:
         """Wrap with HPKE under a fresh encapsulated key."""
-        sealed = _SUITE.encrypt(file_key, self._key, _INFO)
+        sealed = _suite().encrypt(file_key, self._key, _INFO)
         share, body = sealed[:_ENCAPSULATED_BYTES], sealed[_ENCAPSULATED_BYTES:]
         return Stanza(_KIND, (encode_base64(share),), body)
 
@@ -82,12 +96,15 @@ class HybridIdentity(Identity):
             seed: 32 bytes.
 
         Raises:
-            KeySpecError: it has another length.
+            KeySpecError: it has another length, or `cryptography` has no ML-KEM.
         """
         if len(seed) != SEED_BYTES:
             raise KeySpecError("a post-quantum age identity has another length than it should")
         expanded = hashlib.shake_256(seed).digest(_MLKEM_SEED_BYTES + POINT_BYTES)
-        lattice = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
+        try:
+            lattice = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
+        except UnsupportedAlgorithm:
+            raise _unsupported() from None
         curve = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
         self._key = hpke.MLKEM768X25519PrivateKey(lattice, curve)
         self._public = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
@@ -106,6 +123,6 @@ class HybridIdentity(Identity):
         if not is_usable_point(share[_MLKEM_ENCAPSULATED_BYTES:]):
             raise malformed("the share of a post-quantum stanza is a point of low order")
         try:
-            return _SUITE.decrypt(share + stanza.body, self._key, _INFO)
+            return _suite().decrypt(share + stanza.body, self._key, _INFO)
         except InvalidTag:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from itertools import permutations
 
 import pytest
@@ -126,6 +127,26 @@ def test_sizes_of_large_messages() -> None:
     cipher = key_pair("x25519").sealing()
     empty = cipher.sealed_size_bytes(0)
     assert cipher.sealed_size_bytes(2**39) == empty - 16 + 2**39 + 2**39 // 65_536 * 16
+
+
+def test_memory_does_not_grow_with_the_message() -> None:
+    cipher, plain, mebibyte = key_pair("x25519").cipher(), memoryview(bytearray(1 << 20)), 1 << 20
+    sealed = memoryview(bytearray(cipher.sealed_size_bytes(32 * mebibyte)))
+    tracemalloc.start()
+    try:
+        sealer, at = cipher.sealer(), 0
+        for _ in range(32):
+            piece = sealer.update(plain)
+            sealed[at : at + len(piece)] = piece
+            at += len(piece)
+        sealed[at:] = sealer.finish()
+        opener = cipher.opener()
+        for filled in range(0, len(sealed), mebibyte):
+            opener.advance(sealed, filled)
+        assert opener.finish(sealed, len(sealed)) == 32 * mebibyte
+        assert tracemalloc.get_traced_memory()[1] < 3 * mebibyte
+    finally:
+        tracemalloc.stop()
 
 
 # --- a wrong key, and damage ---------------------------------------------------------------------------------------

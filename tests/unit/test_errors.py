@@ -16,7 +16,7 @@ EXIT_CODES = {
     "S3ductError": 1,
     "UsageError": 2, "KeySpecError": 2,
     "IntegrityError": 3, "ManifestInvalid": 3, "ChunkMissing": 3, "ChunkDamaged": 3,
-    "DecryptionFailed": 4, "KeyRequired": 4,
+    "DecryptionFailed": 4, "KeyRequired": 4, "WrongKey": 4, "CiphertextDamaged": 3,
     "NotFound": 5, "ObjectNotFound": 5, "BucketNotFound": 5, "StreamNotFound": 5,
     "ObjectExists": 6, "StreamExists": 6,
     "ResumeError": 7, "JournalMismatch": 7, "InputDiverged": 7, "InputTooShort": 7, "JournalDamaged": 7,
