@@ -36,7 +36,9 @@ class Opener(Protocol):
         """Open what can be opened of `buffer[:filled]`; return `stop` so far. It never shrinks.
 
         Raises:
-            DecryptionFailed: the key is wrong or the bytes are damaged; a retry helps only with other bytes.
+            WrongKey: it was sealed for another key. Not every method can tell.
+            CiphertextDamaged: the bytes are damaged, whatever the key. Not every method can tell.
+            DecryptionFailed: one of the two, for methods that cannot tell; a retry helps only with other bytes.
         """
         ...
 
@@ -64,7 +66,7 @@ class Cipher(Protocol):
 
     @property
     def key_id(self) -> str:
-        """Hex text that tells keys apart without revealing them; empty for no encryption."""
+        """Hex text that tells keys apart without revealing them; empty if nothing can be sealed or nothing is."""
         ...
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
@@ -72,9 +74,17 @@ class Cipher(Protocol):
         ...
 
     def sealer(self) -> Sealer:
-        """Begin to seal a message (fresh nonce or file key every time)."""
+        """Begin to seal a message (fresh nonce or file key every time).
+
+        Raises:
+            UsageError: there is no recipient to seal for.
+        """
         ...
 
     def opener(self) -> Opener:
-        """Begin to open a message."""
+        """Begin to open a message.
+
+        Raises:
+            KeyRequired: there is nothing to open it with.
+        """
         ...

@@ -46,6 +46,7 @@ def protect(plain: Path, sealed: Path, *options: str) -> None:
     leader, follower = os.openpty()
     command = ["setsid", "--ctty", "--wait", AGE, "-p", *options, "-o", str(sealed), str(plain)]
     run = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower)
+    os.close(follower)  # so that reading fails, rather than waits, once it has ended
     try:
         said = b""
         for prompt in (b"passphrase", b"onfirm"):
@@ -58,7 +59,6 @@ def protect(plain: Path, sealed: Path, *options: str) -> None:
         run.kill()
         run.wait()
         os.close(leader)
-        os.close(follower)
 
 
 @every_kind
