@@ -102,7 +102,7 @@ DAMAGES = [
 @pytest.mark.parametrize("sealing", ["plain", "aes"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name.replace(" ", "-"))
 def test_only_whole_chunks_before_the_damage_are_written(
-    folder_bucket: FolderBucket, unique_name: str, key_file: Path, sealing: str, damage: Damage
+    folder_bucket: FolderBucket, unique_name: str, store: Store, sealing: str, damage: Damage
 ) -> None:
     stream = store(folder_bucket, unique_name, sealing)
     damage.work(folder_bucket, stream.chunk_keys())
@@ -119,7 +119,7 @@ def test_only_whole_chunks_before_the_damage_are_written(
     assert f"chunk {damage.first}:" in stream.verify("--deep", code=INTEGRITY).stderr
 
 
-def test_a_server_shows_damage_too(s3_bucket: ServerBucket, unique_name: str, key_file: Path) -> None:
+def test_a_server_shows_damage_too(s3_bucket: ServerBucket, unique_name: str, store: Store) -> None:
     """Here the quick look finds changed content as well: by the ETag."""
     stream = store(s3_bucket, unique_name, "aes")
     keys = stream.chunk_keys()
@@ -136,7 +136,7 @@ def test_a_server_shows_damage_too(s3_bucket: ServerBucket, unique_name: str, ke
 
 
 def test_deep_without_the_key_checks_the_sealed_bytes(
-    folder_bucket: FolderBucket, unique_name: str, key_file: Path
+    folder_bucket: FolderBucket, unique_name: str, store: Store
 ) -> None:
     stream = store(folder_bucket, unique_name, "aes")
     keyless = Stream(folder_bucket, unique_name)
@@ -216,6 +216,7 @@ def test_an_edited_manifest_is_found(
     key_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     sealing: str,
+    store: Store,
 ) -> None:
     stream = store(folder_bucket, unique_name, sealing)
     genuine = stream.manifest()
@@ -232,7 +233,7 @@ def test_an_edited_manifest_is_found(
 
 
 def test_a_manifest_that_is_none_is_found(
-    folder_bucket: FolderBucket, unique_name: str, monkeypatch: pytest.MonkeyPatch
+    folder_bucket: FolderBucket, unique_name: str, monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
     """Exit 3, or 4 where it could be a sealed one for all that can be known without a key."""
     stream = store(folder_bucket, unique_name, "plain")
@@ -247,7 +248,11 @@ def test_a_manifest_that_is_none_is_found(
 
 
 def test_a_damaged_sealed_manifest_is_found(
-    folder_bucket: FolderBucket, unique_name: str, key_file: Path, monkeypatch: pytest.MonkeyPatch
+    folder_bucket: FolderBucket,
+    unique_name: str,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
 ) -> None:
     stream = store(folder_bucket, unique_name, "aes-sealed-manifest")
     sealed = folder_bucket.read(stream.manifest_key)
@@ -269,7 +274,7 @@ def test_a_damaged_sealed_manifest_is_found(
 
 
 def test_a_sealed_stream_is_not_exchanged_for_a_plain_one(
-    folder_bucket: FolderBucket, unique_name: str, key_file: Path
+    folder_bucket: FolderBucket, unique_name: str, key_file: Path, store: Store
 ) -> None:
     """Whoever can write the bucket could put a plain stream there: a caller with a key does not take it."""
     store(folder_bucket, unique_name, "plain")
@@ -286,7 +291,12 @@ def test_a_sealed_stream_is_not_exchanged_for_a_plain_one(
 
 @pytest.mark.parametrize("sealing", ["aes", "aes-sealed-manifest"])
 def test_the_wrong_key_and_no_key_write_nothing(
-    folder_bucket: FolderBucket, unique_name: str, key_file: Path, other_key_file: Path, sealing: str
+    folder_bucket: FolderBucket,
+    unique_name: str,
+    key_file: Path,
+    other_key_file: Path,
+    sealing: str,
+    store: Store,
 ) -> None:
     store(folder_bucket, unique_name, sealing)
     wrong = Stream(folder_bucket, unique_name, other_key_file)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -39,13 +39,14 @@ class Exchange:
 class RecordingProxy:
     """Context manager; clients talk to `endpoint_url`. The Host header passes unchanged, so signatures stay valid."""
 
-    def __init__(self, target_url: str) -> None:
-        """Remember the server; nothing listens yet."""
+    def __init__(self, target_url: str, *, on_request: Callable[[Exchange], object] = lambda _: None) -> None:
+        """Remember the server; nothing listens yet. `on_request` is called before a request is passed on."""
         parts = urlsplit(target_url)
         assert parts.hostname is not None
         self._target = (parts.hostname, parts.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._on_request = on_request
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._open: set[socket.socket] = set()
@@ -110,6 +111,7 @@ class RecordingProxy:
             head = upstream.head()
             method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ", 2)
             exchange = self._note(method, target)
+            self._on_request(exchange)
             server.sendall(head)
             if b"100-continue" in head.lower():
                 client.sendall(downstream.head())
