@@ -61,7 +61,8 @@ $(DEV): pyproject.toml setup.py | $(VENV)/bin/python
 	@touch $(RUN) $@
 
 $(ORACLES)/node/.installed:
-	@npm install --silent --no-audit --no-fund --prefix $(ORACLES)/node age-encryption@0.3.1 && touch $@ \
+	@npm install --silent --no-audit --no-fund --fetch-retries 0 --fetch-timeout 20000 \
+		--prefix $(ORACLES)/node age-encryption@0.3.1 && touch $@ \
 		|| echo "age-encryption could not be fetched: its tests will say that they were skipped"
 
 $(ORACLES)/%/.installed:
