@@ -22,8 +22,6 @@ CHUNK = 64 * KIB
 CONTENT = random_bytes(5 * CHUNK + 100, "damage")
 INTEGRITY, WRONG_KEY, NOT_FOUND, UNSUPPORTED = 3, 4, 5, 13
 
-CHANCE = random.Random("damage")
-
 Store = Callable[[Bucket, str, str], Stream]
 
 
@@ -57,8 +55,9 @@ class Damage:
 
 def flip(index: int) -> Callable[[Bucket, list[str]], None]:
     def work(bucket: Bucket, keys: list[str]) -> None:
+        chance = random.Random(f"flip in {index}")
         content = bytearray(bucket.read(keys[index]))
-        content[CHANCE.randrange(len(content))] ^= 1 << CHANCE.randrange(8)
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         bucket.write(keys[index], bytes(content))
 
     return work
@@ -102,7 +101,12 @@ DAMAGES = [
 @pytest.mark.parametrize("sealing", ["plain", "aes"])
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name.replace(" ", "-"))
 def test_only_whole_chunks_before_the_damage_are_written(
-    folder_bucket: FolderBucket, unique_name: str, store: Store, sealing: str, damage: Damage
+    folder_bucket: FolderBucket,
+    unique_name: str,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    sealing: str,
+    damage: Damage,
 ) -> None:
     stream = store(folder_bucket, unique_name, sealing)
     damage.work(folder_bucket, stream.chunk_keys())
@@ -111,12 +115,29 @@ def test_only_whole_chunks_before_the_damage_are_written(
 
     assert outcome.stdout == CONTENT[: damage.first * CHUNK]
     assert f"chunk {damage.first} " in outcome.stderr
-    if sealing == "plain":
-        return  # verify looks at both in the same way
-    # The quick look finds what is not there or has another size; the deep one finds everything, and says what.
-    quick = stream.verify(code=0 if damage.found_by == "deep" else INTEGRITY)
-    assert (f"chunk {damage.first}:" in quick.stderr) == (damage.found_by != "deep")
-    assert f"chunk {damage.first}:" in stream.verify("--deep", code=INTEGRITY).stderr
+    # The quick look finds what is not there or has another size; the deep one finds everything.
+    s3duct = connect(folder_bucket, monkeypatch, key_file=stream.key_file)
+    quick, deep = s3duct.verify(unique_name), s3duct.verify(unique_name, deep=True)
+    found = {"deep": ((), ()), "missing": ((damage.first,), ()), "size": ((), (damage.first,))}
+    assert (quick.missing, quick.mismatched) == found[damage.found_by]
+    assert damage.first in (*deep.missing, *deep.mismatched)
+    assert not deep.plain_checked
+
+
+def test_verify_names_the_damaged_chunk(folder_bucket: FolderBucket, unique_name: str, store: Store) -> None:
+    stream = store(folder_bucket, unique_name, "aes")
+    flip(2)(folder_bucket, stream.chunk_keys())
+    assert "chunk" not in stream.verify("--summary", "none").stderr
+    remove(4)(folder_bucket, stream.chunk_keys())
+
+    quick = stream.verify(code=INTEGRITY)
+    deep = stream.verify("--deep", code=INTEGRITY)
+
+    missing = f"s3duct: warning: chunk 4: there is no object '{unique_name}/chunk-000004'"
+    assert missing in quick.lines
+    assert "chunk 2:" not in quick.stderr
+    assert missing in deep.lines
+    assert "s3duct: warning: chunk 2: " in deep.stderr
 
 
 def test_a_server_shows_damage_too(s3_bucket: ServerBucket, unique_name: str, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,9 +89,11 @@ def test_a_chunk_larger_than_the_memory_goes_to_scratch_and_leaves_nothing_there
     assert list(scratch.iterdir()) == []  # it was made, so it was used
 
     scratch.rmdir()
-    with stream.start("get", *limits) as running:
-        assert running.wait().expect(0).stdout_bytes == len(content)
-    stream.restores_digest_of(content)
+    restored = stream.get(*limits)
+    assert (restored.stdout_bytes, restored.stdout_sha256) == (
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
     assert list(scratch.iterdir()) == []
 
 
