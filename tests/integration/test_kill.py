@@ -84,6 +84,7 @@ class _AcknowledgedChunks:
         self._proxy = proxy
         self._looked_at = 0
         self._acknowledged: set[str] = set()
+        self._ever_written: set[str] = set()
         self.counts: set[int] = set()
         self.most = 0
 
@@ -91,6 +92,7 @@ class _AcknowledgedChunks:
         exchanges = self._proxy.exchanges
         new, self._looked_at = exchanges[self._looked_at :], len(exchanges)
         written = [self._key(exchange) for exchange in new if exchange.writes_object]
+        self._ever_written.update(written)
         again = sorted(self._acknowledged.intersection(written))
         assert not again, f"uploaded again although on record: {again}"
         answered = [self._key(exchange) for exchange in new if exchange.writes_object and exchange.relayed]
@@ -98,6 +100,7 @@ class _AcknowledgedChunks:
         journal = read_journal(self._stream.name)
         if journal is not None:
             assert self._acknowledged <= journal.keys, "a record was lost"
+            assert journal.keys <= self._ever_written, "a chunk is on record that the proxy has not seen"
             self._acknowledged = journal.keys
             self.counts.add(len(journal.keys))
             self.most = len(journal.keys)
