@@ -32,13 +32,10 @@ class Mark:
 
     async def beyond(self, position: int) -> int:
         """Wait until the mark is beyond `position` or complete; return where it is. Equal to `position`: it is the end."""
-        return await self._reaches(position + 1)
+        return await self.reaches(position + 1)
 
     async def reaches(self, position: int) -> int:
         """Wait until the mark is at `position` at least, or complete; return where it is."""
-        return await self._reaches(position)
-
-    async def _reaches(self, position: int) -> int:
         while self._failure is None and self.position < position and not self.complete:
             await self._moved.wait()
         if self._failure is not None:
