@@ -13,6 +13,8 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers import Cipher as Aead
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from s3duct.domain.encryption import (
     AES_NONCE_BYTES,
@@ -25,6 +27,12 @@ from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
 
 KEY_BYTES = 32
 _KEY_ID_BYTES = 8
+_MAC_INFO = b"s3duct manifest mac v1"
+
+
+def new_key() -> bytes:
+    """Return 32 bytes of the system's randomness."""
+    return os.urandom(KEY_BYTES)
 
 
 class AesGcmCipher(Cipher):
@@ -54,6 +62,15 @@ class AesGcmCipher(Cipher):
     def key_id(self) -> str:
         """16 hex digits of an HMAC under the key: equal for equal keys, of no use to find one."""
         return hmac.digest(self._key, b"s3duct key id v1", hashlib.sha256)[:_KEY_ID_BYTES].hex()
+
+    def may_open(self, recipient: str | None) -> bool:
+        """The key alone decides."""
+        return True
+
+    def manifest_mac(self, covered: bytes) -> bytes | None:
+        """HMAC-SHA256 under HKDF-SHA256 (RFC 5869) of the key: no salt, info "s3duct manifest mac v1"."""
+        key = HKDF(SHA256(), KEY_BYTES, salt=None, info=_MAC_INFO).derive(self._key)
+        return hmac.digest(key, covered, hashlib.sha256)
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """28 bytes more: nonce and tag."""

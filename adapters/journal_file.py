@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from s3duct.domain.errors import LocalResourceError, RunInProgress, S3ductError
-from s3duct.domain.journal_codec import decode_journal, encode_header, encode_resume_record
+from s3duct.domain.journal_codec import decode_journal, encode_header, encode_record_line
 from s3duct.domain.ports.journal import JournalFile, JournalStore
-from s3duct.domain.resume import Journal, JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
 _SUFFIX = ".jsonl"
 _HEADER_BYTES = 1 << 16
@@ -66,9 +66,9 @@ class _LockedJournalFile(JournalFile):
             self._write(encode_header(header))
             _sync_folder(self._path.parent)
 
-    def append(self, record: ResumeRecord) -> None:
+    def append(self, record: ResumeRecord | ManifestRecord) -> None:
         with _as_local_error(f"cannot write the journal {str(self._path)!r}"):
-            self._write(encode_resume_record(record))
+            self._write(encode_record_line(record))
 
     def discard(self) -> None:
         with _as_local_error(f"cannot remove the journal {str(self._path)!r}"):

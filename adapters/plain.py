@@ -24,6 +24,14 @@ class PlainCipher(Cipher):
         """Empty: there is no key."""
         return ""
 
+    def may_open(self, recipient: str | None) -> bool:
+        """There is nothing to open."""
+        return True
+
+    def manifest_mac(self, covered: bytes) -> bytes | None:
+        """None: there is no key."""
+        return None
+
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """The same size."""
         return plain_bytes

@@ -13,16 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
 from s3duct.app.container import Container
+from s3duct.app.container.ciphers import KeyRing
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings, tool_version
 from s3duct.app.usecases.get import GetRequest, GetSummary, get
+from s3duct.app.usecases.keygen import KeygenRequest, keygen
 from s3duct.app.usecases.list_streams import ListedStream, list_streams
 from s3duct.app.usecases.put import put
 from s3duct.app.usecases.put_request import PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import DEFAULT_CHUNK_BYTES, part_size_for
+from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.events import Listener, ignore_events
+from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.pipe import Sink, Source
@@ -31,13 +35,16 @@ __all__ = [
     "AsyncS3duct",
     "BufferWishes",
     "GetSummary",
+    "KeyRing",
     "ListedStream",
+    "ManifestTrust",
     "PutOptions",
     "PutSummary",
     "S3duct",
     "Settings",
     "StopRequest",
     "VerifySummary",
+    "make_key",
     "sink_of_descriptor",
     "source_of_descriptor",
 ]
@@ -68,6 +75,7 @@ class AsyncS3duct:
         store: a store to use in place of `settings.bucket`.
         buffers: limits of memory, scratch and chunks in flight.
         listener: hears every event, on the event loop's thread.
+        keys: what the settings name, if it was read before (`KeyRing`): asking for a passphrase would hold up the loop.
     """
 
     def __init__(
@@ -77,9 +85,12 @@ class AsyncS3duct:
         store: ObjectStore | None = None,
         buffers: BufferWishes | None = None,
         listener: Listener = ignore_events,
+        keys: KeyRing | None = None,
     ) -> None:
         self._settings = settings
         self._container = Container(settings=settings)
+        if keys is not None:
+            self._container.keys.override(keys)
         self._own_store = store
         self._buffers = buffers or BufferWishes()
         self._listener = listener
@@ -109,7 +120,7 @@ class AsyncS3duct:
             strict_resume=options.strict_resume,
             allow_empty=options.allow_empty,
         )
-        cipher = self._container.cipher()
+        cipher = self._container.keys().sealing
         part_bytes = part_size_for(cipher.sealed_size_bytes(options.chunk_size_bytes))
         return await put(
             request,
@@ -120,11 +131,17 @@ class AsyncS3duct:
         )
 
     async def get(
-        self, name: str, sink: Sink | BinaryIO, *, raw: bool = False, stop: StopRequest | None = None
+        self,
+        name: str,
+        sink: Sink | BinaryIO,
+        *,
+        raw: bool = False,
+        trust: ManifestTrust = DEFAULT_TRUST,
+        stop: StopRequest | None = None,
     ) -> GetSummary:
         """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
         return await get(
-            GetRequest(self._location(name), self._buffers, raw=raw),
+            GetRequest(self._location(name), self._buffers, raw=raw, trust=trust),
             sink=sink if isinstance(sink, Sink) else self._container.file_sink(sink),
             ports=self._container.read_ports(store=self._store()),
             listener=self._listener,
@@ -137,11 +154,16 @@ class AsyncS3duct:
         return list_streams(self._settings.prefix, ports=ports, listener=self._listener)
 
     async def verify(
-        self, name: str, *, deep: bool = False, stop: StopRequest | None = None
+        self,
+        name: str,
+        *,
+        deep: bool = False,
+        trust: ManifestTrust = DEFAULT_TRUST,
+        stop: StopRequest | None = None,
     ) -> VerifySummary:
         """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
         return await verify(
-            VerifyRequest(self._location(name), self._buffers, deep=deep),
+            VerifyRequest(self._location(name), self._buffers, deep=deep, trust=trust),
             ports=self._container.read_ports(store=self._store()),
             listener=self._listener,
             stop=stop or StopRequest(),
@@ -175,17 +197,20 @@ class S3duct:
         buffers: BufferWishes | None = None,
         listener: Listener = ignore_events,
     ) -> None:
+        keys = KeyRing(settings)
         self._make: Callable[[], AsyncS3duct] = lambda: AsyncS3duct(
-            settings, store=store, buffers=buffers, listener=listener
+            settings, store=store, buffers=buffers, listener=listener, keys=keys
         )
 
     def put(self, name: str, source: Source | BinaryIO, options: PutOptions | None = None) -> PutSummary:
         """Store everything that `source` gives as the stream `name`. Raises as `s3duct.app.usecases.put.put` does."""
         return _run(self._make().put(name, source, options))
 
-    def get(self, name: str, sink: Sink | BinaryIO, *, raw: bool = False) -> GetSummary:
+    def get(
+        self, name: str, sink: Sink | BinaryIO, *, raw: bool = False, trust: ManifestTrust = DEFAULT_TRUST
+    ) -> GetSummary:
         """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
-        return _run(self._make().get(name, sink, raw=raw))
+        return _run(self._make().get(name, sink, raw=raw, trust=trust))
 
     def list(self) -> list[ListedStream]:
         """Return the streams under the prefix in order. Raises as `s3duct.app.usecases.list_streams` does."""
@@ -195,9 +220,14 @@ class S3duct:
 
         return _run(collect())
 
-    def verify(self, name: str, *, deep: bool = False) -> VerifySummary:
+    def verify(self, name: str, *, deep: bool = False, trust: ManifestTrust = DEFAULT_TRUST) -> VerifySummary:
         """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
-        return _run(self._make().verify(name, deep=deep))
+        return _run(self._make().verify(name, deep=deep, trust=trust))
+
+
+def make_key(path: str, method: EncryptionMethod, *, post_quantum: bool = False) -> str | None:
+    """Write a new key file; return its recipient (age). Raises as `s3duct.app.usecases.keygen.keygen` does."""
+    return keygen(KeygenRequest(path, method, post_quantum), ports=Container.keygen_ports())
 
 
 def source_of_descriptor(descriptor: int) -> Source:

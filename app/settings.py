@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -33,8 +34,13 @@ def default_scratch_dir() -> Path:
 class Settings:
     """Where the bucket is and how to reach it, the key, and where this machine keeps things.
 
-    `bucket` is `name`, `s3://name` or `file:///path`. `key` is a key spec (`hex:…`, `file:…`, `env:…`) or None. What is None
-    otherwise is left to the AWS configuration (`region`, `endpoint_url`, `profile`).
+    `bucket` is `name`, `s3://name` or `file:///path`. What is None is left to the AWS configuration (`region`,
+    `endpoint_url`, `profile`).
+
+    `key` is the spec of an AES key (`hex:…`, `file:…`, `env:…`). In its place, age: files of identities (to open with; put
+    seals for their owners), recipients (`age1…`, `age1pq1…`, `ssh-…`) and files of recipients. `ask_passphrase` is called
+    with a description of an identity file that is protected by a passphrase, and returns that; without it such files are
+    refused.
     """
 
     bucket: str
@@ -44,6 +50,10 @@ class Settings:
     profile: str | None = None
     addressing_style: str = "auto"
     key: str | None = None
+    age_identities: Sequence[str] = ()
+    age_recipients: Sequence[str] = ()
+    age_recipients_files: Sequence[str] = ()
+    ask_passphrase: Callable[[str], str] | None = None
     scratch_dir: Path = field(default_factory=default_scratch_dir)
     state_dir: Path = field(default_factory=default_state_dir)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

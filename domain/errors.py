@@ -73,6 +73,22 @@ class ManifestInvalid(IntegrityError):
     """The manifest is not valid: not JSON, a wrong type, out of range, inconsistent with itself."""
 
 
+class ManifestUnexpected(IntegrityError):
+    """The manifest is another one than the caller expects (`--expect-manifest-sha256`)."""
+
+
+class ManifestAltered(IntegrityError):
+    """The manifest carries this key's MAC, and the MAC does not match."""
+
+
+class ManifestUnauthenticated(IntegrityError):
+    """Nothing proves that an owner of the key in hand wrote the manifest."""
+
+
+class DowngradeRefused(IntegrityError):
+    """The manifest promises less than the key in hand does: not encrypted, or not sealed."""
+
+
 class ChunkMissing(IntegrityError):
     """The manifest names a chunk object that is not in the bucket."""
 

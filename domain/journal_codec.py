@@ -9,10 +9,18 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import IntegrityError, JournalDamaged, UnsupportedFormat
 from s3duct.domain.json_fields import Fields, parse_json_object
 from s3duct.domain.manifest_codec import decode_record, encode_record
-from s3duct.domain.resume import RESTART_HINT, Journal, JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import (
+    RESTART_HINT,
+    Journal,
+    JournalHeader,
+    ManifestRecord,
+    ResumeRecord,
+    RunBinding,
+)
 
 JOURNAL_VERSION = 1
 _MARK = "s3duct_journal"
+_MANIFEST = "manifest_sha256"
 _ANY = 1 << 62
 
 
@@ -37,8 +45,10 @@ def encode_header(header: JournalHeader) -> bytes:
     )
 
 
-def encode_resume_record(record: ResumeRecord) -> bytes:
+def encode_record_line(record: ResumeRecord | ManifestRecord) -> bytes:
     """Write one record as one line, newline included."""
+    if isinstance(record, ManifestRecord):
+        return _line({_MANIFEST: record.sha256})
     return _line({**encode_record(record.chunk), "chain": record.link.hex(), "ts": record.stored_at})
 
 
@@ -58,13 +68,18 @@ def decode_journal(data: bytes) -> tuple[Journal | None, int]:
     if not lines:
         return None, 0
     header = _decode_header(lines[0])
-    records = []
+    records: list[ResumeRecord] = []
+    manifests: set[str] = set()
     for number, line in enumerate(lines[1:], start=2):
         try:
-            records.append(_decode_record(line, name=header.binding.name))
+            record = _decode_record(line, name=header.binding.name)
         except IntegrityError as error:
             raise _damaged(f"line {number} cannot be read") from error
-    return Journal(header=header, records=tuple(records)), whole
+        if isinstance(record, ManifestRecord):
+            manifests.add(record.sha256)
+        else:
+            records.append(record)
+    return Journal(header=header, records=tuple(records), manifests=frozenset(manifests)), whole
 
 
 def _decode_header(line: bytes) -> JournalHeader:
@@ -96,9 +111,11 @@ def _decode_header(line: bytes) -> JournalHeader:
         raise _damaged("its first line cannot be read") from error
 
 
-def _decode_record(line: bytes, *, name: str) -> ResumeRecord:
+def _decode_record(line: bytes, *, name: str) -> ResumeRecord | ManifestRecord:
     document = parse_json_object(line)
     fields = Fields(document)
+    if _MANIFEST in document:
+        return ManifestRecord(fields.digest(_MANIFEST).hex())
     return ResumeRecord(
         chunk=decode_record(document, name=name),
         link=ChainLink(fields.digest("chain")),

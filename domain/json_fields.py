@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -22,7 +23,10 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     try:
         # Decoded here: json.loads would also take UTF-16 and UTF-32.
         document = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError, MemoryError) as error:
         raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
@@ -102,6 +106,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise ValueError("duplicate key")
     return fields
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
 
 
 def _no_constant(text: str) -> NoReturn:

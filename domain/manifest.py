@@ -17,9 +17,9 @@ FORMAT_VERSION = 1
 class Manifest:
     """A finished stream.
 
-    `created` is ISO 8601 in UTC. `sealed` says that the manifest itself is stored encrypted. `run_id` names the run that
-    wrote it (hex, empty for streams of other programs): it tells our own earlier attempt from somebody else's stream.
-    `stream_sha256` and `stream_sha3_256` are hex or empty; readers only report them.
+    `created` is ISO 8601 in UTC. `recipient` is whom the chunks were sealed for (age; several are joined by commas).
+    `sealed` says that the manifest itself is stored encrypted. `stream_sha256` and `stream_sha3_256` are hex or empty;
+    readers only report them.
     """
 
     name: str
@@ -37,7 +37,6 @@ class Manifest:
     tags: Mapping[str, str] = field(default_factory=dict)
     stream_sha256: str = ""
     stream_sha3_256: str = ""
-    run_id: str = ""
 
     @property
     def encrypted(self) -> bool:

@@ -12,6 +12,7 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import UnsupportedFormat
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
+from s3duct.domain.manifest_mac import mac_in
 from s3duct.domain.names import MANIFEST_FILE, has_control_characters
 from s3duct.domain.sizes import GIB, TIB
 
@@ -19,12 +20,21 @@ from s3duct.domain.sizes import GIB, TIB
 MAX_MANIFEST_BYTES = GIB
 _MAX_TOTAL_BYTES = 1024 * 1024 * TIB
 _MAX_ETAG_LENGTH = 1024
-_EXTENSION = "s3duct"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Write a manifest as UTF-8 JSON, two spaces deep, fields in the order of s3duct 0.4.0."""
-    document: dict[str, object] = {
+    """Write a manifest without a MAC; see `encode_document`."""
+    return encode_document(manifest_document(manifest))
+
+
+def encode_document(document: Mapping[str, object]) -> bytes:
+    """Write a manifest's JSON object as UTF-8, two spaces deep."""
+    return json.dumps(document, indent=2).encode("utf-8")
+
+
+def manifest_document(manifest: Manifest) -> dict[str, object]:
+    """Return a manifest as a JSON object, fields in the order of s3duct 0.4.0."""
+    return {
         "version": FORMAT_VERSION,
         "name": manifest.name,
         "description": manifest.description,
@@ -44,10 +54,6 @@ def encode_manifest(manifest: Manifest) -> bytes:
         "stream_sha256": manifest.stream_sha256,
         "stream_sha3_256": manifest.stream_sha3_256,
     }
-    if manifest.run_id:
-        # s3duct 0.3.0 and 0.4.0 ignore unknown top-level keys; all of ours go under this one.
-        document[_EXTENSION] = {"run_id": manifest.run_id}
-    return json.dumps(document, indent=2).encode("utf-8")
 
 
 def encode_record(record: ChunkRecord) -> dict[str, object]:
@@ -82,7 +88,13 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
         UnsupportedFormat: a newer format version or an unknown encryption method.
     """
-    reader = Fields(parse_json_object(data))
+    return read_document(parse_json_object(data), name=name, under_prefix=under_prefix)
+
+
+def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool = False) -> Manifest:
+    """As `decode_manifest`, from parsed JSON."""
+    mac_in(document)  # malformed, it is nobody's
+    reader = Fields(document)
     version = reader.integer("version", default=FORMAT_VERSION, low=1, high=1 << 31)
     if version > FORMAT_VERSION:
         raise UnsupportedFormat(
@@ -108,7 +120,6 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         tags=_text_map(reader.mapping("tags")),
         stream_sha256=reader.text("stream_sha256", default=""),
         stream_sha3_256=reader.text("stream_sha3_256", default=""),
-        run_id=Fields(reader.mapping(_EXTENSION)).text("run_id", default=""),
     )
     _check_consistency(manifest, chunk_count=reader.integer("chunk_count", low=0, high=1 << 40))
     return manifest

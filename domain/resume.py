@@ -62,11 +62,22 @@ class ResumeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestRecord:
+    """A manifest object that the run was about to write: the SHA-256 (hex) of it.
+
+    A run that was cut off right after knows its own manifest by that, even one that it cannot open.
+    """
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Journal:
-    """A journal as read: the header and every whole record, in the order of writing."""
+    """A journal as read: the header, every whole record in the order of writing, and digests of manifests (hex)."""
 
     header: JournalHeader
     records: tuple[ResumeRecord, ...] = ()
+    manifests: frozenset[str] = frozenset()
 
 
 class Verdict(Enum):

@@ -16,6 +16,7 @@ from s3duct.domain.errors import KeyRequired, UsageError
 from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
 
 _KEY_ID_BYTES = 8
+_SEPARATOR = ","
 
 
 class AgeCipher(Cipher):
@@ -61,7 +62,7 @@ class AgeCipher(Cipher):
         One recipient stands as s3duct 0.4.0 records it. A comma occurs in none of them (an SSH key has a space in it),
         and the text stays one line.
         """
-        return ",".join(self._texts) or None
+        return _SEPARATOR.join(self._texts) or None
 
     @property
     def key_id(self) -> str:
@@ -70,6 +71,19 @@ class AgeCipher(Cipher):
             return ""
         listed = "\n".join(["s3duct age recipients v1", *sorted(self._texts)])
         return hashlib.sha256(listed.encode("ascii")).digest()[:_KEY_ID_BYTES].hex()
+
+    def may_open(self, recipient: str | None) -> bool:
+        """Whether an identity in hand is one of the recipients; yes, if it is not known for whom it was sealed."""
+        if not recipient or not self._identities:
+            return True
+        own = {identity.recipient.text for identity in self._identities}
+        # Two words: what follows an SSH key is its comment.
+        named = {" ".join(text.split()[:2]) for text in recipient.split(_SEPARATOR)}
+        return not own.isdisjoint(named)
+
+    def manifest_mac(self, covered: bytes) -> bytes | None:
+        """None: age proves no origin."""
+        return None
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """The header for these recipients, 16 bytes more, and 16 more for each 64 KiB.

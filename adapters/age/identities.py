@@ -12,7 +12,8 @@ from s3duct.adapters.age.scrypt import open_with_passphrase
 from s3duct.adapters.age.ssh_keys import parse_ssh_identity
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
 
-PassphraseSource = Callable[[], str]
+# Called with what the passphrase is of: "the age identity file 'path'".
+PassphraseSource = Callable[[str], str]
 _WHAT = "the age identity file"
 _AGE_FILE = b"age-encryption.org/"
 
@@ -22,7 +23,7 @@ def read_identities(path: str, *, passphrase: PassphraseSource | None = None) ->
 
     Args:
         path: `~` stands for the home directory.
-        passphrase: asked once, and only if the file is protected by one.
+        passphrase: called once, with a description of the file, and only if it is protected by one.
 
     Raises:
         KeySpecError: it cannot be read, is malformed, or holds no identity.
@@ -74,7 +75,7 @@ def _unprotected(content: bytes, what: str, passphrase: PassphraseSource | None)
         raise KeySpecError(f"{what} is protected by a passphrase, and none was given")
     try:
         sealed = remove_armor(content) if is_armored(content) else content
-        return open_with_passphrase(sealed, passphrase())
+        return open_with_passphrase(sealed, passphrase(what))
     except WrongKey as error:
         raise WrongKey(f"the passphrase does not open {what}") from error
     except CiphertextDamaged as error:

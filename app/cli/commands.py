@@ -4,18 +4,24 @@ No `from __future__ import annotations` here: cyclopts reads the annotations.
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from s3duct.app.api import AsyncS3duct, PutOptions, sink_of_descriptor, source_of_descriptor
+from s3duct.app.api import (
+    AsyncS3duct,
+    KeyRing,
+    PutOptions,
+    make_key,
+    sink_of_descriptor,
+    source_of_descriptor,
+)
 from s3duct.app.cli import listing, pipe, running, summaries
-from s3duct.app.cli.console import warn
+from s3duct.app.cli.console import say, warn
+from s3duct.app.cli.key_options import KEY, KeyOptions, RecipientOptions, TrustOptions
 from s3duct.app.cli.options import (
-    KEY,
     OUTPUT,
     STREAM,
-    Key,
     LimitOptions,
     Name,
     OutputOptions,
@@ -24,24 +30,32 @@ from s3duct.app.cli.options import (
 )
 from s3duct.app.cli.progress import ProgressListener
 from s3duct.app.pipeline.stopping import StopRequest
+from s3duct.app.settings import Settings
 from s3duct.domain.chunk import parse_chunk_size
+from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ExitCode, UsageError
 from s3duct.domain.storage_class import parse_storage_class
 
 _NO_OUTPUT = OutputOptions()
 _NO_LIMITS = LimitOptions()
+_NO_KEYS = KeyOptions()
+_NO_RECIPIENTS = RecipientOptions()
+_DEFAULT_TRUST = TrustOptions()
+_STDIN, _STDOUT = 0, 1
 
 
 def put(
     *,
     store: StoreOptions,
     name: Name,
-    key: Key = None,
+    keys: KeyOptions = _NO_KEYS,
+    recipients: RecipientOptions = _NO_RECIPIENTS,
     no_encrypt: Annotated[
         bool, Parameter(group=KEY, negative=(), help="Store plain bytes, even if a key is configured.")
     ] = False,
     encrypt_manifest: Annotated[
-        bool, Parameter(group=KEY, help="Seal the manifest as well, with the same key.")
+        bool,
+        Parameter(group=KEY, help="Seal the manifest as well, with the same key or for the same recipients."),
     ] = False,
     chunk_size: Annotated[
         str, Parameter(group=STREAM, help="Size of a chunk, like 256M, 64MiB or 1G.")
@@ -97,15 +111,19 @@ def put(
         strict_resume=strict_resume,
         allow_empty=allow_empty,
     )
-    _warn_about_key(key, output)
-    if key is None and not no_encrypt and not output.quiet:
+    _warn_about_keys(keys, output)
+    if no_encrypt:
+        keys, recipients = _NO_KEYS, _NO_RECIPIENTS
+    elif not (keys.given or recipients.given or output.quiet):
         warn("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)")
-    settings = settings_of(store, key=None if no_encrypt else key, limits=limits)
+    settings = settings_of(store, keys, recipients=recipients, limits=limits, data_descriptor=_STDIN)
+    ring = KeyRing(settings)
+    ring.sealing  # noqa: B018 - read now: asking for a passphrase would hold up the event loop
     source = source_of_descriptor(pipe.take_stdin())
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
-            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener, keys=ring)
             summary = await s3duct.put(name, source, options, stop=stop)
         summaries.show_put(summary, output, elapsed_s=listener.counters.elapsed_s)
         return ExitCode.OK
@@ -117,13 +135,14 @@ def get(
     *,
     store: StoreOptions,
     name: Name,
-    key: Key = None,
+    keys: KeyOptions = _NO_KEYS,
     no_decrypt: Annotated[
         bool,
         Parameter(
             group=KEY, negative=(), help="Write the sealed chunks as they are stored, one after another."
         ),
     ] = False,
+    trust: TrustOptions = _DEFAULT_TRUST,
     limits: LimitOptions = _NO_LIMITS,
     output: OutputOptions = _NO_OUTPUT,
 ) -> int:
@@ -134,14 +153,15 @@ def get(
 
     Example: s3duct get --bucket b --name data --key file:data.key | tar x
     """
-    _warn_about_key(key, output)
-    settings = settings_of(store, key=key, limits=limits)
+    _warn_about_keys(keys, output)
+    settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT)
+    demands, ring = trust.trust(), _opening(settings)
     sink = sink_of_descriptor(pipe.take_stdout())
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
-            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
-            summary = await s3duct.get(name, sink, raw=no_decrypt, stop=stop)
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener, keys=ring)
+            summary = await s3duct.get(name, sink, raw=no_decrypt, trust=demands, stop=stop)
         summaries.show_get(summary, output, elapsed_s=listener.counters.elapsed_s)
         return ExitCode.OK
 
@@ -151,7 +171,7 @@ def get(
 def list_(
     *,
     store: StoreOptions,
-    key: Key = None,
+    keys: KeyOptions = _NO_KEYS,
     json: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write a JSON array.")] = False,
 ) -> int:
     """List the streams in a bucket.
@@ -160,10 +180,11 @@ def list_(
 
     Example: s3duct list --bucket b --prefix hosts/db1
     """
-    settings = settings_of(store, key=key)
+    settings = settings_of(store, keys, data_descriptor=_STDOUT)
+    ring = _opening(settings)
 
     async def work(stop: StopRequest) -> int:
-        streams = AsyncS3duct(settings).list()
+        streams = AsyncS3duct(settings, keys=ring).list()
         show = listing.show_as_json(streams) if json else listing.show_as_table(streams)
         await stop.ends(show, hint="")
         return ExitCode.OK
@@ -175,10 +196,11 @@ def verify(
     *,
     store: StoreOptions,
     name: Name,
-    key: Key = None,
+    keys: KeyOptions = _NO_KEYS,
     deep: Annotated[
         bool, Parameter(group=STREAM, negative=(), help="Download every chunk and check its content.")
     ] = False,
+    trust: TrustOptions = _DEFAULT_TRUST,
     limits: LimitOptions = _NO_LIMITS,
     output: OutputOptions = _NO_OUTPUT,
 ) -> int:
@@ -189,17 +211,43 @@ def verify(
 
     Example: s3duct verify --bucket b --name data --deep --key file:data.key
     """
-    _warn_about_key(key, output)
-    settings = settings_of(store, key=key, limits=limits)
+    _warn_about_keys(keys, output)
+    settings = settings_of(store, keys, limits=limits)
+    demands, ring = trust.trust(), _opening(settings)
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
-            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener)
-            summary = await s3duct.verify(name, deep=deep, stop=stop)
+            s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener, keys=ring)
+            summary = await s3duct.verify(name, deep=deep, trust=demands, stop=stop)
         summaries.show_verify(summary, output)
         return ExitCode.OK if summary.ok else ExitCode.INTEGRITY
 
     return running.run(work)
+
+
+def keygen(
+    kind: Annotated[Literal["aes", "age"], Parameter(help="aes: an AES-256 key; age: an age identity.")],
+    path: Annotated[str, Parameter(help="The file to write; one that is there is never overwritten.")],
+    *,
+    pq: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="An age identity that is safe from quantum computers (ML-KEM-768, X25519)."
+        ),
+    ] = False,
+) -> int:
+    """Make a new key, in a file that only you can read.
+
+    For age, the recipient is written to stdout: that is all that a machine needs to put streams which it cannot read.
+
+    Example: s3duct keygen age --pq backup-identity.txt
+    """
+    method = EncryptionMethod.AGE if kind == "age" else EncryptionMethod.AES_256_GCM
+    recipient = make_key(path, method, post_quantum=pq)
+    say(f"wrote {path!r}: keep a copy somewhere safe, nothing that is sealed for it opens without it")
+    if recipient is not None:
+        sys.stdout.write(recipient + "\n")
+    return ExitCode.OK
 
 
 def register(app: App) -> None:
@@ -208,6 +256,7 @@ def register(app: App) -> None:
     app.command(get, name="get")
     app.command(list_, name="list")
     app.command(verify, name="verify")
+    app.command(keygen, name="keygen")
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:
@@ -220,9 +269,13 @@ def _tags(pairs: list[str]) -> dict[str, str]:
     return tags
 
 
-def _warn_about_key(key: str | None, output: OutputOptions) -> None:
-    on_command_line = key is not None and any(key in argument for argument in sys.argv)
-    if key is not None and key.startswith("hex:") and on_command_line and not output.quiet:
-        warn(
-            "a key given as hex: is visible in the process list to every user of this machine; use file: or env:"
-        )
+def _warn_about_keys(keys: KeyOptions, output: OutputOptions) -> None:
+    if not output.quiet:
+        keys.warn_if_visible()
+
+
+def _opening(settings: Settings) -> KeyRing:
+    """Read the keys that open now: asking for a passphrase would hold up the event loop."""
+    ring = KeyRing(settings)
+    ring.opening  # noqa: B018 - read for its effect
+    return ring

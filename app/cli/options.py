@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from s3duct.app.api import BufferWishes
+from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
 from s3duct.app.settings import Settings, default_scratch_dir
 from s3duct.domain.sizes import parse_size
 
 STORE = Group("Where the stream is", sort_key=1)
-KEY = Group("Encryption", sort_key=2)
-STREAM = Group("The stream", sort_key=3)
-LIMITS = Group("Limits of this machine", sort_key=4)
-OUTPUT = Group("Output", sort_key=5)
+STREAM = Group("The stream", sort_key=4)
+LIMITS = Group("Limits of this machine", sort_key=5)
+OUTPUT = Group("Output", sort_key=6)
 
 ProgressMode = Literal["auto", "rich", "plain", "none"]
 SummaryMode = Literal["text", "json", "none"]
@@ -85,22 +85,20 @@ class OutputOptions:
 
 
 Name = Annotated[str, Parameter(group=STORE, help="Name of the stream; may hold '/'.")]
-Key = Annotated[
-    str | None,
-    Parameter(
-        group=KEY,
-        help="AES-256-GCM key: file:PATH (32 raw bytes or 64 hex digits), env:VARIABLE (64 hex digits), or hex:DIGITS "
-        "(visible in the process list).",
-    ),
-]
-
 _NO_LIMITS = LimitOptions()
 
 
 def settings_of(
-    store: StoreOptions, *, key: str | None = None, limits: LimitOptions = _NO_LIMITS
+    store: StoreOptions,
+    keys: KeyOptions | None,
+    *,
+    recipients: RecipientOptions | None = None,
+    limits: LimitOptions = _NO_LIMITS,
+    data_descriptor: int | None = None,
 ) -> Settings:
-    """Gather the settings of a run."""
+    """Gather the settings of a run; `data_descriptor` is the one whose data no passphrase may eat."""
+    keys = keys or KeyOptions()
+    recipients = recipients or RecipientOptions()
     return Settings(
         bucket=store.bucket,
         prefix=store.prefix,
@@ -108,6 +106,10 @@ def settings_of(
         endpoint_url=store.endpoint_url,
         profile=store.profile,
         addressing_style=store.addressing_style,
-        key=key,
+        key=keys.key,
+        age_identities=keys.identities(),
+        age_recipients=tuple(recipients.age_recipient or ()),
+        age_recipients_files=tuple(recipients.age_recipients_file or ()),
+        ask_passphrase=keys.passphrases(data_descriptor=data_descriptor),
         scratch_dir=limits.scratch_dir or default_scratch_dir(),
     )

@@ -18,7 +18,7 @@ def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -
     _show(
         options,
         text=f"stored {manifest.name!r}: {format_size(manifest.total_bytes)} in {_count(chunks)}{resumed}, "
-        f"{_pace(manifest.total_bytes, elapsed_s)}, {_sealing(manifest)}",
+        f"{_pace(manifest.total_bytes, elapsed_s)}, {_sealing(manifest)}, manifest SHA-256 {summary.manifest_sha256}",
         fields={
             "version": tool_version(),
             "status": "complete",
@@ -33,6 +33,7 @@ def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -
             "final_chain": manifest.final_chain,
             "encrypted": manifest.encrypted,
             "encryption_method": manifest.method.value,
+            "encryption_recipient": manifest.recipient,
             "manifest_key": summary.manifest_key,
             "manifest_sha256": summary.manifest_sha256,
             "warnings": list(summary.warnings),
@@ -60,6 +61,7 @@ def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -
             "raw_mode": summary.raw,
             "encrypted": manifest.encrypted,
             "encryption_method": manifest.method.value,
+            "manifest_sha256": summary.manifest_sha256,
         },
     )
 
@@ -90,6 +92,7 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
             "chunks_mismatched": list(summary.mismatched),
             "chunks_missing": list(summary.missing),
             "errors": faulty,
+            "manifest_sha256": summary.manifest_sha256,
         },
     )
 

@@ -8,7 +8,7 @@ from s3duct.app.pipeline.workers import BlockingThread
 
 if TYPE_CHECKING:
     from s3duct.domain.ports.journal import JournalFile, JournalStore
-    from s3duct.domain.resume import Journal, JournalHeader, ResumeRecord, RunBinding
+    from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
 
 class AsyncJournal:
@@ -42,7 +42,7 @@ class AsyncJournal:
         """Begin anew; durable when it returns."""
         await self._thread.call(self._file.start, header)
 
-    async def append(self, record: ResumeRecord) -> None:
+    async def append(self, record: ResumeRecord | ManifestRecord) -> None:
         """Add a record; durable when it returns."""
         await self._thread.call(self._file.append, record)
 

@@ -13,7 +13,14 @@ from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import ChunkRecord
-from s3duct.domain.errors import ChunkDamaged, ChunkMissing, DecryptionFailed, ObjectNotFound
+from s3duct.domain.errors import (
+    ChunkDamaged,
+    ChunkMissing,
+    CiphertextDamaged,
+    DecryptionFailed,
+    ObjectNotFound,
+    WrongKey,
+)
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.chunk_memory import Region
@@ -80,7 +87,7 @@ class ChunkDownloader:
         Raises:
             ChunkMissing: the object is not there.
             ChunkDamaged: it is not what was stored, twice.
-            DecryptionFailed: it is what was stored, but the key does not open it.
+            WrongKey: it is what was stored, but the key does not open it.
             StoreError, AccessDenied: as the store says, after retries.
         """
         try:
@@ -122,12 +129,14 @@ class ChunkDownloader:
             return span
         try:
             return await self._check_plain(record, region, arrived, self._cipher.opener())
+        except CiphertextDamaged as error:
+            raise _damaged(record, f"it cannot be decrypted: {error.message}") from error
         except DecryptionFailed as error:
-            if record.sealed_sha256 is None:
+            if record.sealed_sha256 is None and not isinstance(error, WrongKey):
                 raise _damaged(
                     record, "it cannot be decrypted: the key is wrong, or it is damaged"
                 ) from error
-            raise DecryptionFailed(
+            raise WrongKey(
                 f"the key does not open chunk {record.index}, whose sealed bytes are as they were stored",
                 hint="it was put with another key",
             ) from error

@@ -2,90 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import hashlib
+import hmac
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
-from s3duct.domain.encryption import AES_OVERHEAD_BYTES, EncryptionMethod
-from s3duct.domain.errors import (
-    DecryptionFailed,
-    KeyRequired,
-    ManifestInvalid,
-    ObjectNotFound,
-    StreamNotFound,
-)
+from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_manifest, seal_message
+from s3duct.domain.encryption import EncryptionMethod
+from s3duct.domain.errors import ManifestInvalid, ObjectNotFound, StreamNotFound
+from s3duct.domain.json_fields import parse_json_object
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, decode_manifest
+from s3duct.domain.manifest_codec import (
+    MAX_MANIFEST_BYTES,
+    encode_document,
+    manifest_document,
+    read_document,
+)
+from s3duct.domain.manifest_mac import ManifestMac, attach_mac, covered_bytes, mac_in
+from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import Bytes, ObjectStore
 
 
-async def load_manifest(
-    store: ObjectStore, location: StreamLocation, cipher: Cipher, *, under_prefix: bool = False
-) -> Manifest:
-    """Fetch, open, decode and validate the manifest of a stream; `under_prefix` as in `decode_manifest`.
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest object as it lies in the bucket, and the SHA-256 (hex) of it."""
+
+    content: bytearray
+    sha256: str
+
+
+async def read_manifest(store: ObjectStore, location: StreamLocation) -> StoredManifest:
+    """Fetch the manifest object of a stream.
 
     Raises:
         StreamNotFound: there is none.
-        ManifestInvalid, UnsupportedFormat: see `decode_manifest`.
-        KeyRequired: it is sealed and `cipher` has no key.
-        DecryptionFailed: the key does not open it.
+        ManifestInvalid: it is larger than any manifest.
     """
     try:
-        stored = await _read_whole(store, location.manifest_key)
+        content = await _read_whole(store, location.manifest_key)
     except ObjectNotFound as error:
         raise StreamNotFound(
             f"there is no stream {location.name!r}", hint="s3duct list shows what is there; check --prefix"
         ) from error
-    content = _open(stored, location.name, cipher)
-    return decode_manifest(content, name=location.name, under_prefix=under_prefix)
+    return StoredManifest(content, hashlib.sha256(content).hexdigest())
 
 
-def is_sealed(stored: bytes | bytearray) -> bool:
-    """Whether a stored manifest is anything but JSON text. What it says of itself is not asked.
+def open_manifest(
+    stored: StoredManifest, location: StreamLocation, cipher: Cipher, *, under_prefix: bool = False
+) -> OpenedManifest:
+    """Open, decode and validate a manifest object, whose content is overwritten; `under_prefix` as in `decode_manifest`.
 
-    One sealed message in 256 begins with the brace of a JSON object; none of some length is UTF-8 by chance.
+    Whether it may be believed is for `ManifestTrust` to say.
+
+    Raises:
+        ManifestInvalid: it is damaged, or not valid.
+        UnsupportedFormat: see `decode_manifest`.
+        KeyRequired: it is sealed and `cipher` has no key, or one of another method.
+        WrongKey: it is sealed for another key, or so damaged that it looks like that.
     """
-    if len(stored) < AES_OVERHEAD_BYTES:
-        return False  # too short for any sealed message
-    if not stored.lstrip().startswith(b"{"):
-        return True
-    try:
-        stored.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
+    sealed = is_sealed(stored.content)
+    content = open_sealed_manifest(stored.content, location.name, cipher) if sealed else bytes(stored.content)
+    document = parse_json_object(content)
+    manifest = read_document(document, name=location.name, under_prefix=under_prefix)
+    return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
 
 
-def seal_message(cipher: Cipher, plain: bytes) -> bytes:
-    """Seal a whole small message."""
-    sealer = cipher.sealer()
-    return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())
+async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Cipher) -> OpenedManifest:
+    """Fetch and open the manifest of a stream. Raises as `read_manifest` and `open_manifest`."""
+    return open_manifest(await read_manifest(store, location), location, cipher)
 
 
-def open_message(cipher: Cipher, sealed: bytearray) -> bytes:
-    """Open a whole small message; `sealed` is overwritten. Raises `DecryptionFailed`."""
-    opener = cipher.opener()
-    with memoryview(sealed) as buffer:
-        stop = opener.finish(buffer, len(sealed))
-        return bytes(buffer[opener.start : stop])
+def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
+    """Return the object to store for a manifest: with a MAC where the cipher has one, sealed if it is to be."""
+    document = manifest_document(manifest)
+    mac = cipher.manifest_mac(covered_bytes(document))
+    if mac is not None:
+        attach_mac(document, ManifestMac(mac, cipher.key_id))
+    content = encode_document(document)
+    return seal_message(cipher, content) if manifest.sealed else content
 
 
-def _open(stored: bytearray, name: str, cipher: Cipher) -> bytes:
-    if not is_sealed(stored):
-        return bytes(stored)
-    if cipher.method is EncryptionMethod.NONE:
-        raise KeyRequired(
-            f"the manifest of {name!r} is encrypted", hint="give the key it was put with: --key"
-        )
-    try:
-        return open_message(cipher, stored)
-    except DecryptionFailed as error:
-        raise DecryptionFailed(
-            f"the key does not open the manifest of {name!r}",
-            hint="it was put with another key or method, or the manifest is damaged; nothing was written",
-        ) from error
+def _proof(document: Mapping[str, Any], cipher: Cipher, *, sealed: bool) -> Proof:
+    mac = mac_in(document)
+    computed = None if mac is None else cipher.manifest_mac(covered_bytes(document))
+    if mac is None or computed is None:
+        return Proof.SEALED if sealed and cipher.method is EncryptionMethod.AES_256_GCM else Proof.NONE
+    if hmac.compare_digest(mac.value, computed):
+        return Proof.MAC
+    return Proof.WRONG_MAC if mac.key_id == cipher.key_id else Proof.OTHER_KEY
 
 
 async def _read_whole(store: ObjectStore, key: str) -> bytearray:

@@ -11,28 +11,31 @@ from s3duct.app.pipeline.prefetch import fetch_in_order
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import BlockingThread, Workers
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream
+from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, open_stream
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.events import BytesMoved, ChunkFinished, Listener, TransferStarted
 from s3duct.domain.manifest import Manifest
+from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class GetRequest:
-    """What to get. `raw` hands out the sealed bytes as they are stored."""
+    """What to get. `raw` hands out the sealed bytes as they are stored; `trust` says what the manifest has to prove."""
 
     location: StreamLocation
     buffers: BufferWishes
     raw: bool = False
+    trust: ManifestTrust = DEFAULT_TRUST
 
 
 @dataclass(frozen=True, slots=True)
 class GetSummary:
-    """What a get did."""
+    """What a get did. `manifest_sha256` (hex) is the digest of the manifest object."""
 
     manifest: Manifest
+    manifest_sha256: str
     bytes_written: int
     raw: bool
 
@@ -44,7 +47,9 @@ async def get(
 
     Raises:
         StreamNotFound, UnsupportedFormat: nothing was written.
-        KeyRequired, DecryptionFailed: no key, or not the right one; nothing was written.
+        KeyRequired, WrongKey: no key, or not the right one; nothing was written.
+        ManifestUnexpected, ManifestAltered, ManifestUnauthenticated, DowngradeRefused: see `ManifestTrust`; nothing was
+            written.
         IntegrityError: the stream is damaged; verified whole chunks before the damage were written, nothing else.
         SinkClosed, SinkError: the consumer has gone, or the output cannot be written.
         StoreError, AccessDenied, LocalResourceError: as they come.
@@ -58,10 +63,13 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
     location = request.location
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     # 1. The manifest, and whether the key in hand fits it: before any chunk is fetched.
-    manifest = await open_stream(location, store=ports.store, cipher=ports.cipher, retrier=retrier)
+    opened = await open_stream(location, trust=request.trust, ports=ports, retrier=retrier)
+    manifest = opened.manifest
     raw = request.raw and manifest.encrypted
-    if not raw:
-        check_key(manifest, ports.cipher)
+    # Sealed bytes may be had with any key or none; the right one still says whether the manifest is what it seems.
+    keyless = raw and ports.cipher.method is not manifest.method
+    request.trust.check(opened, ports.plain_cipher if keyless else ports.cipher)
+    cipher = None if raw else cipher_for(manifest, ports)
     listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))
     # 2. Chunk after chunk, fetched ahead, verified, then written.
     written = 0
@@ -72,7 +80,7 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
                 store=ports.store,
                 location=location,
                 manifest=manifest,
-                cipher=None if raw else ports.cipher,
+                cipher=cipher,
                 hasher=ports.hasher,
                 workers=workers,
                 retrier=retrier,
@@ -95,4 +103,4 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
                     listener(ChunkFinished(chunk.record.index, size_bytes))
     finally:
         writer.close()
-    return GetSummary(manifest, written, raw)
+    return GetSummary(manifest, opened.sha256, written, raw)

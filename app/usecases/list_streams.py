@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from s3duct.app.pipeline.manifest_io import load_manifest
+from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.errors import DecryptionFailed, IntegrityError, NotFound, UnsupportedFormat
 from s3duct.domain.events import Listener
 from s3duct.domain.manifest import Manifest
+from s3duct.domain.manifest_trust import Proof
 from s3duct.domain.names import StreamLocation, normalize_prefix, stream_name_of_manifest_key
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
@@ -98,10 +99,11 @@ async def _describe(
     """Read one manifest; None if it was deleted meanwhile."""
     manifest, problem = None, ""
     try:
-        manifest = await retrier.run(
-            f"read of {entry.key}",
-            lambda: load_manifest(ports.store, location, ports.cipher, under_prefix=True),
-        )
+        stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
+        opened = open_manifest(stored, location, ports.cipher, under_prefix=True)
+        manifest = opened.manifest
+        if opened.proof is Proof.WRONG_MAC:
+            manifest, problem = None, "it was altered after it was written (its MAC does not match)"
     except DecryptionFailed:
         pass  # sealed, and not for the key in hand
     except (IntegrityError, UnsupportedFormat) as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s3duct.app.pipeline.manifest_io import load_manifest
+from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.backpressure import BufferLimits, BufferWishes
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import KeyRequired, ManifestInvalid
+from s3duct.domain.errors import KeyRequired
 from s3duct.domain.manifest import Manifest
+from s3duct.domain.manifest_trust import ManifestTrust, OpenedManifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.cipher import Cipher
@@ -23,10 +24,11 @@ from s3duct.domain.retry import RetryPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPorts:
-    """What get and verify need from the outside world."""
+    """What get and verify need from the outside world: `cipher` holds the key, `plain_cipher` reads what is not sealed."""
 
     store: ObjectStore
     cipher: Cipher
+    plain_cipher: Cipher
     hasher: Hasher
     memory: ChunkMemory
     disk: DiskProbe
@@ -37,41 +39,36 @@ class ReadPorts:
 
 
 async def open_stream(
-    location: StreamLocation, *, store: ObjectStore, cipher: Cipher, retrier: Retrier
-) -> Manifest:
-    """Load the manifest and verify the chain over its records.
+    location: StreamLocation, *, trust: ManifestTrust, ports: ReadPorts, retrier: Retrier
+) -> OpenedManifest:
+    """Load the manifest and verify the chain over its records; whether it may be believed is the next question.
 
     Raises:
-        StreamNotFound, ManifestInvalid, UnsupportedFormat, KeyRequired, DecryptionFailed: see `load_manifest`.
+        StreamNotFound, ManifestInvalid, UnsupportedFormat, KeyRequired, WrongKey: see `open_manifest`.
+        ManifestUnexpected: the caller expects another one.
         IntegrityError: the chain does not end where the manifest says.
     """
-    manifest = await retrier.run("read of the manifest", lambda: load_manifest(store, location, cipher))
-    manifest.verify_chain()
-    return manifest
+    stored = await retrier.run("read of the manifest", lambda: read_manifest(ports.store, location))
+    trust.check_digest(stored.sha256, name=location.name)
+    opened = open_manifest(stored, location, ports.cipher)
+    opened.manifest.verify_chain()
+    return opened
 
 
-def check_key(manifest: Manifest, cipher: Cipher) -> None:
-    """Check that the caller's cipher (`method` NONE if no key was given) is the one for the chunks of `manifest`.
+def cipher_for(manifest: Manifest, ports: ReadPorts) -> Cipher:
+    """Return the cipher that opens the chunks of a manifest that may be believed.
 
     Raises:
-        KeyRequired: the stream is encrypted by a method that the caller's cipher is not.
-        ManifestInvalid: a key was given, but the stream claims not to be encrypted: a replaced manifest would say so too.
+        KeyRequired: the stream is encrypted, and no key was given.
     """
-    if manifest.method is cipher.method:
-        return
     if not manifest.encrypted:
-        raise ManifestInvalid(
-            f"a key was given, but the manifest says that {manifest.name!r} is not encrypted",
-            hint="if it was put without a key, leave --key away; otherwise the manifest was replaced",
-        )
-    if cipher.method is EncryptionMethod.NONE:
+        return ports.plain_cipher
+    if ports.cipher.method is EncryptionMethod.NONE:
         raise KeyRequired(
             f"the stream {manifest.name!r} is encrypted ({manifest.method.value})",
-            hint="give the key it was put with (--key), or read the sealed bytes with --no-decrypt",
+            hint="give the key it was put with (--key or --age-identity), or read the sealed bytes with --no-decrypt",
         )
-    raise KeyRequired(
-        f"the stream {manifest.name!r} is encrypted with {manifest.method.value}, not {cipher.method.value}"
-    )
+    return ports.cipher
 
 
 def buffer_limits(manifest: Manifest, wishes: BufferWishes, ports: ReadPorts) -> BufferLimits:

@@ -96,12 +96,20 @@ class _PutRun:
     ) -> PutSummary:
         request = self._request
         finisher = PutFinisher(
-            request.location, self._ports.store, self._ports.cipher, self._retrier, self._listener
+            location=request.location,
+            store=self._ports.store,
+            cipher=self._ports.cipher,
+            journal=self._journal,
+            retrier=self._retrier,
+            listener=self._listener,
         )
-        manifest, manifest_sha256 = start.finished, ""
-        if manifest is None:
-            manifest = self._build_manifest(start, transferred)
+        if start.finished is None:
+            manifest = self._build_manifest(transferred)
             manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
+        else:
+            # The input was the recorded one to its end: an unreadable manifest says what this one does.
+            manifest = start.finished.manifest or self._build_manifest(transferred)
+            manifest_sha256 = start.finished.manifest_sha256
         current_keys = {record.key for record in manifest.chunks}
         await finisher.remove((start.superseded_keys | start.plan.keys) - current_keys)
         if start.unreadable_old:
@@ -208,7 +216,7 @@ class _PutRun:
         self._listener(Notice(warning))
         return (warning,)
 
-    def _build_manifest(self, start: PutStart, transferred: Transferred) -> Manifest:
+    def _build_manifest(self, transferred: Transferred) -> Manifest:
         request, cipher = self._request, self._ports.cipher
         return Manifest(
             name=request.location.name,
@@ -224,7 +232,6 @@ class _PutRun:
             storage_class=request.storage_class or StorageClass.STANDARD.value,
             description=request.description,
             tags=request.tags,
-            run_id=start.header.run_id,
         )
 
 

@@ -6,24 +6,16 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 
-from s3duct.app.pipeline.manifest_io import load_manifest, seal_message
+from s3duct.app.pipeline.async_journal import AsyncJournal
+from s3duct.app.pipeline.manifest_io import prepare_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.domain.errors import (
-    DecryptionFailed,
-    IntegrityError,
-    NotFound,
-    ObjectExists,
-    S3ductError,
-    StoreUnavailable,
-    StreamExists,
-    UnsupportedFormat,
-)
+from s3duct.domain.errors import NotFound, ObjectExists, S3ductError, StoreUnavailable, StreamExists
 from s3duct.domain.events import Listener, Notice
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_codec import encode_manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.resume import ManifestRecord
 
 
 class PutFinisher:
@@ -31,9 +23,11 @@ class PutFinisher:
 
     def __init__(
         self,
+        *,
         location: StreamLocation,
         store: ObjectStore,
         cipher: Cipher,
+        journal: AsyncJournal,
         retrier: Retrier,
         listener: Listener,
     ) -> None:
@@ -41,6 +35,7 @@ class PutFinisher:
         self._location = location
         self._store = store
         self._cipher = cipher
+        self._journal = journal
         self._retrier = retrier
         self._listener = listener
 
@@ -50,13 +45,11 @@ class PutFinisher:
         Raises:
             StreamExists: `overwrite` is off and another run has finished a stream of this name meanwhile.
         """
-        content = encode_manifest(manifest)
-        if manifest.sealed:
-            content = seal_message(self._cipher, content)
-        await self._retrier.run(
-            "write of the manifest", lambda: self._write(content, manifest.run_id, overwrite)
-        )
-        return hashlib.sha256(content).hexdigest()
+        content = prepare_manifest(manifest, self._cipher)
+        sha256 = hashlib.sha256(content).hexdigest()
+        await self._journal.append(ManifestRecord(sha256))
+        await self._retrier.run("write of the manifest", lambda: self._write(content, sha256, overwrite))
+        return sha256
 
     async def remove(self, keys: Iterable[str]) -> None:
         """Delete chunk objects that no manifest names any more. What cannot be deleted is said, and stays."""
@@ -71,31 +64,29 @@ class PutFinisher:
                 )
                 return
 
-    async def _write(self, content: bytes, run_id: str, overwrite: bool) -> None:
+    async def _write(self, content: bytes, sha256: str, overwrite: bool) -> None:
         key = self._location.manifest_key
         if overwrite:
             await self._store.put(key, content)
             return
-        # Looked up before as well, since some stores ignore the condition of the write. A manifest of this very run is
-        # a write of ours whose reply was lost.
-        if await self._is_written(run_id):
+        # Looked up before as well, since some stores ignore the condition of the write. This very manifest is a write of
+        # ours whose reply was lost.
+        if await self._is_written(sha256):
             return
         try:
             await self._store.put(key, content, create_only=True)
         except ObjectExists as error:
-            if not await self._is_written(run_id):
+            if not await self._is_written(sha256):
                 raise StoreUnavailable("the manifest was refused as existing, but there is none") from error
 
-    async def _is_written(self, run_id: str) -> bool:
+    async def _is_written(self, sha256: str) -> bool:
         """Whether this run's manifest is in place. Raises `StreamExists` if somebody else's is."""
         try:
             await self._store.head(self._location.manifest_key)
-            found = (await load_manifest(self._store, self._location, self._cipher)).run_id
+            found = await read_manifest(self._store, self._location)
         except NotFound:
             return False
-        except (DecryptionFailed, IntegrityError, UnsupportedFormat):
-            found = ""
-        if found != run_id:
+        if found.sha256 != sha256:
             raise StreamExists(
                 f"another run has finished a stream {self._location.name!r} meanwhile",
                 hint="this run's chunks are kept; choose another --name, or replace the stream with --clobber",

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
-from s3duct.app.pipeline.manifest_io import load_manifest
+from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.chunk import ChunkKeys, chunk_key
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
+    ManifestInvalid,
     ObjectNotFound,
     StreamExists,
     StreamNotFound,
@@ -38,11 +39,23 @@ _GENERATION_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
+class ExistingStream:
+    """The stream stored under the name.
+
+    `manifest` is None where it cannot be read with the key in hand; `manifest_sha256` (hex) is the digest of its object,
+    empty where that is too large to be one.
+    """
+
+    manifest: Manifest | None
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutStart:
     """How a put begins.
 
     `header` is the journal's, `keys` are those of its chunks; `is_new` says that the journal has to be begun first.
-    `finished` is the manifest that an earlier attempt of the same run had already written when it was cut off.
+    `finished` is what an earlier attempt of the same run had already written when it was cut off.
     `superseded_keys` are the relative chunk keys of the stream that this run replaces; `unreadable_old` says that there is
     one whose chunks are not known. `vanished_chunks` are on record, but not in the bucket as they were stored.
     """
@@ -51,17 +64,10 @@ class PutStart:
     keys: ChunkKeys
     is_new: bool
     plan: ResumePlan
-    finished: Manifest | None = None
+    finished: ExistingStream | None = None
     superseded_keys: frozenset[str] = frozenset()
     unreadable_old: bool = False
     vanished_chunks: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Existing:
-    """The stream stored under the name: `manifest` is None where it cannot be read with the key in hand."""
-
-    manifest: Manifest | None
 
 
 class PutStarter:
@@ -99,7 +105,7 @@ class PutStarter:
             JournalDamaged: its records contradict each other.
         """
         existing = await self._retrier.run("look-up of the manifest", self._find_existing)
-        finished = _own_manifest(existing, recorded)
+        finished = existing if _is_of_this_run(existing, recorded) else None
         if finished is not None and clobber:
             recorded = finished = None  # that run has ended; this one replaces its stream
         if existing is not None and finished is None and not clobber:
@@ -131,22 +137,27 @@ class PutStarter:
             superseded_keys=frozenset(record.key for record in old.chunks)
             if old is not None
             else frozenset(),
-            unreadable_old=existing is not None and existing.manifest is None,
+            unreadable_old=existing is not None and existing.manifest is None and finished is None,
         )
 
-    async def _find_existing(self) -> _Existing | None:
+    async def _find_existing(self) -> ExistingStream | None:
         try:
             await self._store.head(self._location.manifest_key)
         except ObjectNotFound:
             return None
         try:
-            return _Existing(await load_manifest(self._store, self._location, self._cipher))
+            stored = await read_manifest(self._store, self._location)
         except StreamNotFound:
             return None  # deleted in this very moment
+        except ManifestInvalid:
+            return ExistingStream(None, "")
+        try:
+            opened = open_manifest(stored, self._location, self._cipher)
+            return ExistingStream(opened.manifest, stored.sha256)
         except (DecryptionFailed, IntegrityError, UnsupportedFormat):
-            return _Existing(None)
+            return ExistingStream(None, stored.sha256)
 
-    async def _new_header(self, binding: RunBinding, existing: _Existing | None) -> JournalHeader:
+    async def _new_header(self, binding: RunBinding, existing: ExistingStream | None) -> JournalHeader:
         """Plain chunk keys if nobody uses them, a generation of this run's own otherwise."""
         taken = existing is not None or await self._retrier.run("look-up of chunks", self._has_chunks)
         return JournalHeader(
@@ -187,14 +198,14 @@ def _stored_bytes(record: ResumeRecord) -> int:
     return record.chunk.size_bytes if sealed is None else sealed
 
 
-def _is_worth_continuing(recorded: Journal, binding: RunBinding, existing: _Existing | None) -> bool:
+def _is_worth_continuing(recorded: Journal, binding: RunBinding, existing: ExistingStream | None) -> bool:
     """Whether the recorded run has stored anything that would be lost by starting over, and may go on."""
     if not recorded.records and recorded.header.binding != binding:
         return False
     return not _would_overwrite(existing, recorded)
 
 
-def _would_overwrite(existing: _Existing | None, recorded: Journal) -> bool:
+def _would_overwrite(existing: ExistingStream | None, recorded: Journal) -> bool:
     """Whether the recorded run writes keys that a stream finished by somebody else meanwhile uses."""
     if existing is None:
         return False
@@ -205,9 +216,6 @@ def _would_overwrite(existing: _Existing | None, recorded: Journal) -> bool:
     return any(record.key.rsplit("/", 1)[0] == own for record in existing.manifest.chunks)
 
 
-def _own_manifest(existing: _Existing | None, recorded: Journal | None) -> Manifest | None:
-    """The manifest, if the recorded run wrote it just before it was cut off."""
-    manifest = existing.manifest if existing is not None else None
-    if manifest is None or recorded is None or manifest.run_id != recorded.header.run_id:
-        return None
-    return manifest
+def _is_of_this_run(existing: ExistingStream | None, recorded: Journal | None) -> bool:
+    """Whether the recorded run wrote the manifest just before it was cut off."""
+    return existing is not None and recorded is not None and existing.manifest_sha256 in recorded.manifests

@@ -10,7 +10,7 @@ from s3duct.app.pipeline.parallel import for_each
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import Workers
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, check_key, open_stream
+from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, open_stream
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.encryption import EncryptionMethod
@@ -24,18 +24,24 @@ from s3duct.domain.events import (
     TransferStarted,
 )
 from s3duct.domain.manifest import Manifest
+from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.cipher import Cipher
 
 _LOOKUPS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """What to verify. `deep` downloads every chunk; otherwise presence, size and ETag are looked up."""
+    """What to verify. `deep` downloads every chunk; otherwise presence, size and ETag are looked up.
+
+    `trust` says what the manifest has to prove.
+    """
 
     location: StreamLocation
     buffers: BufferWishes
     deep: bool = False
+    trust: ManifestTrust = DEFAULT_TRUST
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,11 @@ class VerifySummary:
     """What verify found. `mismatched` and `missing` are chunk indices in order.
 
     `plain_checked` says that plain bytes were hashed and their chain verified, rather than sealed bytes or metadata only.
+    `manifest_sha256` (hex) is the digest of the manifest object.
     """
 
     manifest: Manifest
+    manifest_sha256: str
     deep: bool
     plain_checked: bool
     mismatched: tuple[int, ...]
@@ -66,8 +74,8 @@ async def verify(
     stream: its sealed bytes.
 
     Raises:
-        StreamNotFound, UnsupportedFormat, KeyRequired, DecryptionFailed: nothing could be checked.
-        IntegrityError: the manifest itself is damaged.
+        StreamNotFound, UnsupportedFormat, KeyRequired, WrongKey: nothing could be checked.
+        IntegrityError: the manifest itself is damaged, or may not be believed (see `ManifestTrust`).
         StoreError, AccessDenied, LocalResourceError: as they come.
         Interrupted: `stop` was set.
     """
@@ -77,20 +85,22 @@ async def verify(
 async def _verify(request: VerifyRequest, ports: ReadPorts, listener: Listener) -> VerifySummary:
     location = request.location
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
-    manifest = await open_stream(location, store=ports.store, cipher=ports.cipher, retrier=retrier)
+    opened = await open_stream(location, trust=request.trust, ports=ports, retrier=retrier)
+    request.trust.check(opened, ports.cipher)
+    manifest = opened.manifest
     keyless = manifest.encrypted and ports.cipher.method is EncryptionMethod.NONE
-    if not keyless:
-        check_key(manifest, ports.cipher)
+    cipher = None if keyless else cipher_for(manifest, ports)
     listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))
     tally = _Tally(listener)
     if request.deep:
         await _check_content(
-            request, manifest, ports, retrier=retrier, tally=tally, listener=listener, keyless=keyless
+            request, manifest, ports, retrier=retrier, tally=tally, listener=listener, cipher=cipher
         )
     else:
         await _check_metadata(location, manifest, ports, retrier, tally)
     return VerifySummary(
         manifest=manifest,
+        manifest_sha256=opened.sha256,
         deep=request.deep,
         plain_checked=request.deep and not keyless and tally.clean,
         mismatched=tuple(sorted(tally.mismatched)),
@@ -157,7 +167,7 @@ async def _check_content(
     retrier: Retrier,
     tally: _Tally,
     listener: Listener,
-    keyless: bool,
+    cipher: Cipher | None,
 ) -> None:
     """Download every chunk, several at once, and verify it as get would."""
     location = request.location
@@ -168,7 +178,7 @@ async def _check_content(
             store=ports.store,
             location=location,
             manifest=manifest,
-            cipher=None if keyless else ports.cipher,
+            cipher=cipher,
             hasher=ports.hasher,
             workers=workers,
             retrier=retrier,

@@ -69,6 +69,17 @@ class Cipher(Protocol):
         """Hex text that tells keys apart without revealing them; empty if nothing can be sealed or nothing is."""
         ...
 
+    def may_open(self, recipient: str | None) -> bool:
+        """Whether what was sealed for `recipient`, as a manifest names it, may open; False only if it surely does not."""
+        ...
+
+    def manifest_mac(self, covered: bytes) -> bytes | None:
+        """Return 32 bytes of HMAC-SHA256 over a manifest (see `manifest_mac`) under a key of its own.
+
+        None for methods that prove no origin: whoever knows an age recipient can seal for it.
+        """
+        ...
+
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """Size of the sealed form of a message of `plain_bytes`."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from s3duct.domain.resume import Journal, JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
 
 class JournalFile(Protocol):
@@ -25,7 +25,7 @@ class JournalFile(Protocol):
         """Begin anew with this header; durable when it returns. What was on record is dropped."""
         ...
 
-    def append(self, record: ResumeRecord) -> None:
+    def append(self, record: ResumeRecord | ManifestRecord) -> None:
         """Add one record; durable when it returns."""
         ...
 

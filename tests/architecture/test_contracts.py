@@ -69,12 +69,12 @@ PLANTS = [
     plant("app/api.py", "import dependency_injector.providers", "home-dependency-injector"),
     plant("app/usecases/planted.py", "import dependency_injector", "home-dependency-injector"),
     plant("adapters/planted.py", "import obstore.store", "home-obstore"),
-    plant("app/container.py", "import obstore", "home-obstore"),
-    plant("app/container.py", "import botocore.session", "home-adapters"),
+    plant("app/container/stores.py", "import obstore", "home-obstore"),
+    plant("app/container/stores.py", "import botocore.session", "home-adapters"),
     plant("app/usecases/planted.py", "import cryptography.exceptions", "home-adapters"),
     plant("app/api.py", "import cyclopts", "home-cli"),
     plant("app/usecases/planted.py", "import rich.progress", "home-cli"),
-    plant("app/container.py", "import platformdirs", "home-platformdirs"),
+    plant("app/container/stores.py", "import platformdirs", "home-platformdirs"),
     plant("domain/errors.py", "import s3duct.domain.manifest_codec", "no-cycles"),
 ]
 

@@ -122,32 +122,45 @@ def test_no_error_repeats_a_secret() -> None:
 def test_a_protected_file_opens_with_its_passphrase(kind: str) -> None:
     asked = []
 
-    def ask() -> str:
-        asked.append(1)
+    def ask(what: str) -> str:
+        asked.append(what)
         return "sesam öffne dich"
 
     sealed = protected(key_pair(kind).file, "sesam öffne dich")
     (identity,) = parse_identities(sealed, passphrase=ask)
     assert identity.recipient.text == key_pair(kind).recipient
-    assert asked == [1]
+    assert asked == ["the age identity file"]
     assert open_with_passphrase(sealed, "sesam öffne dich") == key_pair(kind).file
+
+
+def test_the_passphrase_is_asked_for_by_the_name_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "key.age"
+    path.write_bytes(protected(X25519.file, "right"))
+    asked: list[str] = []
+
+    def ask(what: str) -> str:
+        asked.append(what)
+        return "right"
+
+    read_identities(str(path), passphrase=ask)
+    assert asked == [f"the age identity file {str(path)!r}"]
 
 
 def test_another_passphrase_is_told_from_a_damaged_file() -> None:
     sealed = protected(X25519.file, "right")
     with pytest.raises(WrongKey, match="the passphrase does not open the age identity file"):
-        parse_identities(sealed, passphrase=lambda: "wrong")
+        parse_identities(sealed, passphrase=lambda _: "wrong")
     with pytest.raises(KeySpecError, match="cannot be opened: the age payload is"):
-        parse_identities(sealed[:-1], passphrase=lambda: "right")
+        parse_identities(sealed[:-1], passphrase=lambda _: "right")
     with pytest.raises(KeySpecError, match="is protected by a passphrase, and none was given"):
         parse_identities(sealed)
     with pytest.raises(KeySpecError, match="protected twice"):
-        parse_identities(protected(sealed, "right"), passphrase=lambda: "right")
+        parse_identities(protected(sealed, "right"), passphrase=lambda _: "right")
 
 
 def test_no_passphrase_is_asked_for_where_there_is_none() -> None:
-    def ask() -> str:
-        raise AssertionError("asked")
+    def ask(what: str) -> str:
+        raise AssertionError(f"asked for {what}")
 
     assert len(parse_identities(X25519.file, passphrase=ask)) == 1
 
@@ -231,7 +244,7 @@ def test_no_bytes_break_the_parsers(content: bytes, seed: int) -> None:
         damaged[at : at + draw.randint(0, 3)] = draw.randbytes(draw.randint(0, 3))
     for candidate in (content, bytes(damaged)):
         with suppress(S3ductError):
-            parse_identities(candidate, passphrase=lambda: "pass")
+            parse_identities(candidate, passphrase=lambda _: "pass")
         with suppress(S3ductError):
             parse_recipients(candidate)
 

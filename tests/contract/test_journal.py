@@ -22,7 +22,7 @@ from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.digest import dual_digest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, LocalResourceError, RunInProgress, UnsupportedFormat
-from s3duct.domain.journal_codec import encode_header, encode_resume_record
+from s3duct.domain.journal_codec import encode_header, encode_record_line
 from s3duct.domain.resume import JournalHeader, ResumeRecord, RunBinding
 from tests.fakes.journal import FakeJournalStore
 
@@ -191,8 +191,8 @@ def the_file(folder: Path) -> Path:
 
 def test_a_torn_last_record_is_dropped_and_overwritten_wherever_it_was_torn(folder: Path) -> None:
     store = FileJournalStore(folder)
-    whole = encode_header(HEADER) + encode_resume_record(record(0))
-    torn = encode_resume_record(record(1))
+    whole = encode_header(HEADER) + encode_record_line(record(0))
+    torn = encode_record_line(record(1))
     store.open(BINDING).close()
     # Also longer than what replaces it, and with bytes that a crash may leave: zeros of a block never written.
     for tail in [*(torn[:length] for length in range(len(torn))), b"\0" * 5000, b"x" * 5000]:
@@ -203,7 +203,7 @@ def test_a_torn_last_record_is_dropped_and_overwritten_wherever_it_was_torn(fold
         assert found.records == (record(0),), tail
         journal.append(record(2))
         journal.close()
-        assert the_file(folder).read_bytes() == whole + encode_resume_record(record(2)), tail
+        assert the_file(folder).read_bytes() == whole + encode_record_line(record(2)), tail
 
 
 def test_a_torn_header_is_nothing(folder: Path) -> None:
@@ -298,7 +298,7 @@ def test_writes_that_the_system_cuts_short_are_finished(
     journal.start(HEADER)
     journal.append(record(0))
     journal.close()
-    assert the_file(folder).read_bytes() == encode_header(HEADER) + encode_resume_record(record(0))
+    assert the_file(folder).read_bytes() == encode_header(HEADER) + encode_record_line(record(0))
 
 
 @pytest.mark.parametrize("call", ["pwrite", "fsync", "ftruncate"])

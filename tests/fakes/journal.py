@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from s3duct.domain.errors import RunInProgress
-from s3duct.domain.journal_codec import decode_journal, encode_header, encode_resume_record
+from s3duct.domain.journal_codec import decode_journal, encode_header, encode_record_line
 from s3duct.domain.ports.journal import JournalFile, JournalStore
-from s3duct.domain.resume import Journal, JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
 Place = tuple[str, str, str]
 
@@ -82,9 +82,9 @@ class _FakeJournalFile(JournalFile):
         self._store.contents[self._place] = encode_header(header)
         self._store.after_call("start")
 
-    def append(self, record: ResumeRecord) -> None:
+    def append(self, record: ResumeRecord | ManifestRecord) -> None:
         self._store.on_call("append")
-        self._store.contents[self._place] += encode_resume_record(record)
+        self._store.contents[self._place] += encode_record_line(record)
         self._store.after_call("append")
 
     def discard(self) -> None:

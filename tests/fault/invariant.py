@@ -13,7 +13,7 @@ from tests.usecases.world import World
 async def check(world: World) -> None:
     """Look at the bucket as it is now."""
     try:
-        manifest = await load_manifest(world.bucket, world.location, world.cipher)
+        manifest = (await load_manifest(world.bucket, world.location, world.cipher)).manifest
     except StreamNotFound:
         return
     for record in manifest.chunks:

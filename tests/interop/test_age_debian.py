@@ -108,7 +108,7 @@ def test_its_protected_identity_files_are_read(tmp_path: Path, options: list[str
     plain, sealed = tmp_path / "plain", tmp_path / "sealed"
     plain.write_bytes(pair.file)
     protect(plain, sealed, *options)
-    (read,) = parse_identities(sealed.read_bytes(), passphrase=lambda: PASSPHRASE)
+    (read,) = parse_identities(sealed.read_bytes(), passphrase=lambda _: PASSPHRASE)
     assert read.recipient.text == pair.recipient
     with pytest.raises(WrongKey, match="the passphrase does not open"):
-        parse_identities(sealed.read_bytes(), passphrase=lambda: "another")
+        parse_identities(sealed.read_bytes(), passphrase=lambda _: "another")

@@ -60,7 +60,7 @@ def test_its_protected_identity_files_are_read() -> None:
     pair = key_pair("x25519")
     for armored in (False, True):
         sealed = pyrage.passphrase.encrypt(pair.file, "päss wörd", armored=armored)
-        (read,) = parse_identities(sealed, passphrase=lambda: "päss wörd")
+        (read,) = parse_identities(sealed, passphrase=lambda _: "päss wörd")
         assert read.recipient.text == pair.recipient
         with pytest.raises(WrongKey):
-            parse_identities(sealed, passphrase=lambda: "pass word")
+            parse_identities(sealed, passphrase=lambda _: "pass word")

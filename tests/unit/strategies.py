@@ -89,7 +89,6 @@ def manifests(draw: st.DrawFn, *, min_chunks: int = 0, max_chunks: int = 4) -> M
         tags=draw(st.dictionaries(texts, texts, max_size=3)),
         stream_sha256=draw(st.just("") | hex_digests),
         stream_sha3_256=draw(st.just("") | hex_digests),
-        run_id=draw(st.sampled_from(["", "0123456789abcdef"])),
     )
 
 

@@ -15,7 +15,8 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 EXIT_CODES = {
     "S3ductError": 1,
     "UsageError": 2, "KeySpecError": 2,
-    "IntegrityError": 3, "ManifestInvalid": 3, "ChunkMissing": 3, "ChunkDamaged": 3,
+    "IntegrityError": 3, "ManifestInvalid": 3, "ManifestUnexpected": 3, "ManifestAltered": 3,
+    "ManifestUnauthenticated": 3, "DowngradeRefused": 3, "ChunkMissing": 3, "ChunkDamaged": 3,
     "DecryptionFailed": 4, "KeyRequired": 4, "WrongKey": 4, "CiphertextDamaged": 3,
     "NotFound": 5, "ObjectNotFound": 5, "BucketNotFound": 5, "StreamNotFound": 5,
     "ObjectExists": 6, "StreamExists": 6,

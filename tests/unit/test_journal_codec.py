@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, S3ductError, UnsupportedFormat
-from s3duct.domain.journal_codec import JOURNAL_VERSION, decode_journal, encode_header, encode_resume_record
+from s3duct.domain.journal_codec import JOURNAL_VERSION, decode_journal, encode_header, encode_record_line
 from s3duct.domain.resume import Journal, JournalHeader, ResumePlan, RunBinding, check_binding
 from tests.unit.saying import assert_well_said
 from tests.unit.strategies import headers, json_values, records_of, resume_records
@@ -22,7 +22,7 @@ HEADER = JournalHeader(
     created="2026-01-01T00:00:00+00:00",
 )
 RECORDS = tuple(records_of([b"aaaa", b"bbbb", b"cc"]))
-LINES = [encode_header(HEADER), *map(encode_resume_record, RECORDS)]
+LINES = [encode_header(HEADER), *map(encode_record_line, RECORDS)]
 
 
 @st.composite
@@ -32,7 +32,7 @@ def journals(draw: st.DrawFn) -> Journal:
 
 
 def encode(journal: Journal) -> list[bytes]:
-    return [encode_header(journal.header), *map(encode_resume_record, journal.records)]
+    return [encode_header(journal.header), *map(encode_record_line, journal.records)]
 
 
 def decode(data: bytes) -> tuple[Journal | None, int]:
@@ -108,7 +108,7 @@ def test_writing_goes_on_where_the_torn_tail_began(
     cut = data.draw(st.integers(len(lines[0]), len(whole)))
     torn, kept = decode(whole[:cut])
     assert torn is not None
-    mended = whole[:kept] + encode_resume_record(record)
+    mended = whole[:kept] + encode_record_line(record)
     assert decode(mended) == (Journal(journal.header, (*torn.records, record)), len(mended))
 
 
@@ -185,7 +185,7 @@ def test_a_link_of_another_length_is_damage(value: str) -> None:
 def test_a_record_of_another_stream_is_damage() -> None:
     (foreign,) = records_of([b"aaaa"], name="other")
     with pytest.raises(JournalDamaged):
-        decode(LINES[0] + encode_resume_record(foreign))
+        decode(LINES[0] + encode_record_line(foreign))
 
 
 @given(st.binary(max_size=200))

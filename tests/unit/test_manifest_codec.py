@@ -16,6 +16,7 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import IntegrityError, ManifestInvalid, S3ductError, UnsupportedFormat
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import decode_manifest, encode_manifest
+from s3duct.domain.manifest_mac import ManifestMac, attach_mac
 from tests.unit.saying import assert_well_said
 from tests.unit.strategies import json_values, manifest_of, manifests
 
@@ -59,12 +60,6 @@ def test_a_manifest_of_040_is_written_byte_for_byte() -> None:
     assert encode_manifest(decode_manifest(VECTOR.read_bytes(), name="fmt")) == VECTOR.read_bytes()
 
 
-def test_what_is_ours_comes_last_under_one_key() -> None:
-    manifest = dataclasses.replace(decode_manifest(VECTOR.read_bytes(), name="fmt"), run_id="00ff")
-    ours = b',\n  "s3duct": {\n    "run_id": "00ff"\n  }\n}'
-    assert encode_manifest(manifest) == VECTOR.read_bytes().removesuffix(b"\n}") + ours
-
-
 @given(manifests())
 def test_reading_undoes_writing(manifest: Manifest) -> None:
     assert decode_manifest(encode_manifest(manifest), name=manifest.name) == manifest
@@ -73,7 +68,7 @@ def test_reading_undoes_writing(manifest: Manifest) -> None:
 @given(manifests())
 def test_fields_are_those_of_040_in_its_order(manifest: Manifest) -> None:
     document = json.loads(encode_manifest(manifest))
-    assert list(document) == TOP_LEVEL + (["s3duct"] if manifest.run_id else [])
+    assert list(document) == TOP_LEVEL
     for record, chunk in zip(document["chunks"], manifest.chunks, strict=True):
         sealed = [
             *(["encrypted_size"] if chunk.sealed_size_bytes is not None else []),
@@ -184,7 +179,7 @@ def sample() -> dict[str, Any]:
     """Return a valid document with every field of the format."""
     manifest = dataclasses.replace(
         manifest_of([b"one", b"three"]), method=EncryptionMethod.AES_256_GCM, recipient="r", storage_class="GLACIER",
-        description="d", tags={"k": "v"}, stream_sha256="00" * 32, stream_sha3_256="11" * 32, run_id="00ff",
+        description="d", tags={"k": "v"}, stream_sha256="00" * 32, stream_sha3_256="11" * 32,
     )  # fmt: skip
     chunks = tuple(
         dataclasses.replace(chunk, sealed_size_bytes=chunk.size_bytes + 28, sealed_sha256=bytes(32))
@@ -192,6 +187,7 @@ def sample() -> dict[str, Any]:
     )
     document = json.loads(encode_manifest(dataclasses.replace(manifest, chunks=chunks)))
     assert isinstance(document, dict)
+    attach_mac(document, ManifestMac(bytes(32), "00ff"))
     return document
 
 
@@ -264,11 +260,9 @@ def test_a_record_that_is_no_object_is_refused(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [value for kind in KINDS if kind != "text" for value in KINDS[kind]])
-def test_a_tag_or_run_id_that_is_no_text_is_refused(value: Any) -> None:
+def test_a_tag_that_is_no_text_is_refused(value: Any) -> None:
     with pytest.raises(ManifestInvalid):
         check(sample() | {"tags": {"k": value}})
-    with pytest.raises(ManifestInvalid):
-        check(sample() | {"s3duct": {"run_id": value}})
 
 
 @pytest.mark.parametrize(
@@ -455,7 +449,7 @@ def test_bottomless_nesting_is_refused_wherever_it_is(place: str, opening: bytes
         check(json.dumps(sample() | {place: "HERE"}).encode().replace(b'"HERE"', bottomless))
 
 
-@pytest.mark.parametrize("field", ["version", "chunks", "index", "sha256", "k", "run_id"])
+@pytest.mark.parametrize("field", ["version", "chunks", "index", "sha256", "k"])
 def test_a_key_given_twice_is_refused(field: str) -> None:
     name = f'"{field}"'.encode()
     data = json.dumps(sample()).encode()

@@ -10,9 +10,9 @@ from s3duct.domain.errors import (
     ChunkDamaged,
     ChunkMissing,
     DecryptionFailed,
+    DowngradeRefused,
     IntegrityError,
     KeyRequired,
-    ManifestInvalid,
     SinkClosed,
     SinkError,
     StoreUnavailable,
@@ -224,8 +224,9 @@ async def test_no_key_for_a_sealed_stream() -> None:
 async def test_a_key_for_a_stream_that_says_it_is_plain_is_a_warning_sign() -> None:
     world = (await stored()).elsewhere(cipher=aes())
     error = await failure_of(world.get())
-    assert isinstance(error, ManifestInvalid)
-    assert "leave --key away" in error.hint
+    assert isinstance(error, DowngradeRefused)
+    assert "leave the key away" in error.hint
+    assert "--allow-unencrypted" in error.hint
     assert world.sink.data == b""
 
 

@@ -16,7 +16,7 @@ from s3duct.domain.errors import (
     SourceError,
     StoreError,
 )
-from s3duct.domain.journal_codec import encode_resume_record
+from s3duct.domain.journal_codec import encode_record_line
 from s3duct.domain.ports.cipher import Cipher
 from tests.fakes.hooks import fails_for, on_key, refused
 from tests.fakes.pipe import FailingSource, FakeSource
@@ -307,7 +307,7 @@ async def test_records_that_contradict_each_other_are_not_resumed_from() -> None
     (place,) = world.journals.contents
     whole = world.journals.contents[place]
     world.journals.contents[place] = whole + b"".join(
-        encode_resume_record(record) for record in journal.records[1:]
+        encode_record_line(record) for record in journal.records[1:]
     )
     before = await world.objects()
     assert isinstance(await failure_of(world.put(data)), JournalDamaged)

@@ -9,9 +9,9 @@ import pytest
 from s3duct.domain.errors import (
     AccessDenied,
     DecryptionFailed,
+    DowngradeRefused,
     IntegrityError,
     KeyRequired,
-    ManifestInvalid,
 )
 from s3duct.domain.events import BytesMoved, ChunkFaulty, ChunkFinished, TransferStarted
 from s3duct.domain.ports.cipher import Cipher
@@ -158,7 +158,7 @@ async def test_what_cannot_be_looked_at_is_an_error(deep: bool) -> None:
         await failure_of(sealed.elsewhere(cipher=aes(OTHER_KEY)).verify(deep=deep)), DecryptionFailed
     )
     plain = (await stored()).elsewhere(cipher=aes())
-    assert isinstance(await failure_of(plain.verify(deep=deep)), ManifestInvalid)
+    assert isinstance(await failure_of(plain.verify(deep=deep)), DowngradeRefused)
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -23,6 +23,7 @@ from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.errors import ObjectNotFound, S3ductError, StoreError
 from s3duct.domain.events import Event
+from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import ObjectStore
@@ -123,11 +124,13 @@ class World:
             stop=self.stop,
         )
 
-    async def get(self, *, sink: Sink | None = None, raw: bool = False) -> GetSummary:
+    async def get(
+        self, *, sink: Sink | None = None, raw: bool = False, trust: ManifestTrust = DEFAULT_TRUST
+    ) -> GetSummary:
         """Get into `sink`, or into a new `self.sink`."""
         self.sink = FakeSink()
         return await get(
-            GetRequest(self.location, self.buffers, raw=raw),
+            GetRequest(self.location, self.buffers, raw=raw, trust=trust),
             sink=sink or self.sink,
             ports=self.read_ports(),
             listener=self.hear,
@@ -139,9 +142,9 @@ class World:
         await self.get()
         return self.sink.data
 
-    async def verify(self, *, deep: bool = False) -> VerifySummary:
+    async def verify(self, *, deep: bool = False, trust: ManifestTrust = DEFAULT_TRUST) -> VerifySummary:
         """Verify."""
-        request = VerifyRequest(self.location, self.buffers, deep=deep)
+        request = VerifyRequest(self.location, self.buffers, deep=deep, trust=trust)
         return await verify(request, ports=self.read_ports(), listener=self.hear, stop=self.stop)
 
     async def listed(self, prefix: str = "") -> list[ListedStream]:
@@ -160,6 +163,7 @@ class World:
         return ReadPorts(
             store=self.store,
             cipher=self.cipher,
+            plain_cipher=PlainCipher(),
             hasher=HashlibHasher(),
             memory=self.memory,
             disk=self.disk,
@@ -256,7 +260,7 @@ class World:
         from s3duct.app.pipeline.manifest_io import load_manifest
 
         try:
-            manifest = await load_manifest(self.bucket, self.location, self.cipher)
+            manifest = (await load_manifest(self.bucket, self.location, self.cipher)).manifest
         except S3ductError:
             return set()
         return {self.location.full_key(record.key) for record in manifest.chunks}

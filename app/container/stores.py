@@ -1,0 +1,48 @@
+"""From settings to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from s3duct.adapters.aws_credentials import AwsSession
+from s3duct.adapters.object_store.local import LocalObjectStore
+from s3duct.adapters.object_store.s3 import S3ObjectStore, S3Settings, parse_addressing_style
+from s3duct.app.settings import Settings
+from s3duct.domain.bucket import LocalFolder, parse_bucket
+from s3duct.domain.ports.object_store import ObjectStore
+
+_FALLBACK_REGION = "us-east-1"
+
+
+def make_store(
+    settings: Settings, aws: AwsSession, *, create: bool = False, part_bytes: int = 0
+) -> ObjectStore:
+    """Return the store that `settings.bucket` names.
+
+    Args:
+        settings: where it is.
+        aws: the AWS configuration and credentials of this user.
+        create: make a local folder that is missing.
+        part_bytes: the largest part that will be sent.
+    """
+    bucket = parse_bucket(settings.bucket)
+    addressing = parse_addressing_style(settings.addressing_style)
+    if isinstance(bucket, LocalFolder):
+        return LocalObjectStore(Path(bucket.path), create=create)
+    s3_settings = S3Settings(
+        bucket=bucket.name,
+        region=settings.region or aws.region() or _FALLBACK_REGION,
+        endpoint_url=settings.endpoint_url or aws.endpoint_url(),
+        addressing=addressing,
+        part_bytes=part_bytes,
+    )
+    return S3ObjectStore(s3_settings, aws.credential_provider())
+
+
+def describe_destination(settings: Settings, aws: AwsSession) -> str:
+    """Name the store for journals: the same text for the same store, on this machine."""
+    bucket = parse_bucket(settings.bucket)
+    if isinstance(bucket, LocalFolder):
+        return f"file://{Path(bucket.path).resolve()}"
+    endpoint = settings.endpoint_url or aws.endpoint_url()
+    return f"s3://{bucket.name}" if endpoint is None else f"{endpoint.rstrip('/')}/{bucket.name}"

@@ -1,0 +1,109 @@
+"""Seals a manifest, tells a sealed one from JSON text without trusting either, and opens it."""
+
+from __future__ import annotations
+
+import string
+from typing import NoReturn
+
+from s3duct.domain.encryption import AES_OVERHEAD_BYTES, AGE_MAGIC, EncryptionMethod
+from s3duct.domain.errors import (
+    CiphertextDamaged,
+    DecryptionFailed,
+    KeyRequired,
+    ManifestInvalid,
+    WrongKey,
+)
+from s3duct.domain.ports.cipher import Cipher
+
+_TEXT = string.printable.encode("ascii")
+# So much is looked at to tell text from sealed bytes, of which nearly two in three are not printable.
+_SAMPLE_BYTES = 1 << 16
+
+
+def is_sealed(stored: bytes | bytearray) -> bool:
+    """Whether a stored manifest is anything but JSON text. What it says of itself is not asked.
+
+    Damaged text is text: nine in ten of its bytes are printable. No sealed message of some length is so by chance, but for
+    the header of an age file, which is known by its first bytes.
+    """
+    if len(stored) < AES_OVERHEAD_BYTES:
+        return False  # too short for any sealed message
+    if stored.startswith(AGE_MAGIC):
+        return True
+    if _is_mostly_text(stored):
+        return False
+    try:
+        stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def seal_message(cipher: Cipher, plain: bytes) -> bytes:
+    """Seal a whole small message."""
+    sealer = cipher.sealer()
+    return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())
+
+
+def open_message(cipher: Cipher, sealed: bytearray) -> bytes:
+    """Open a whole small message; `sealed` is overwritten. Raises `DecryptionFailed`."""
+    opener = cipher.opener()
+    with memoryview(sealed) as buffer:
+        stop = opener.finish(buffer, len(sealed))
+        return bytes(buffer[opener.start : stop])
+
+
+def open_sealed_manifest(stored: bytearray, name: str, cipher: Cipher) -> bytes:
+    """Open the sealed manifest of stream `name`; `stored` is overwritten.
+
+    Raises:
+        KeyRequired: `cipher` has no key, or one of another method.
+        ManifestInvalid: it is damaged.
+        WrongKey: it is sealed for another key, or so damaged that it looks like that.
+    """
+    by_age = stored.startswith(AGE_MAGIC)
+    if cipher.method is EncryptionMethod.NONE:
+        _require_key(name, by_age=by_age)
+    if by_age and cipher.method is not EncryptionMethod.AGE:
+        _require_key(name, by_age=True)
+    if not by_age and cipher.method is EncryptionMethod.AGE and not _is_mostly_text(stored[: len(AGE_MAGIC)]):
+        _require_key(name, by_age=False)
+    try:
+        return open_message(cipher, stored)
+    except DecryptionFailed as error:
+        _explain(error, stored, name)
+
+
+def _require_key(name: str, *, by_age: bool) -> NoReturn:
+    flag = "--age-identity" if by_age else "--key"
+    raise KeyRequired(
+        f"the manifest of {name!r} is encrypted{' with age' if by_age else ''}",
+        hint=f"give the key it was put with: {flag}",
+    )
+
+
+def _explain(error: DecryptionFailed, opened: bytearray, name: str) -> NoReturn:
+    """Say why a manifest does not open.
+
+    AES-GCM cannot tell a wrong key from damage, but JSON can: the right key turns all but the damaged bytes into text. They
+    are not authenticated and used for nothing else.
+    """
+    if isinstance(error, KeyRequired):
+        raise KeyRequired(
+            f"the manifest of {name!r} is encrypted: {error.message}", hint=error.hint
+        ) from error
+    readable = _is_mostly_text(opened[AES_OVERHEAD_BYTES:])
+    if isinstance(error, CiphertextDamaged) or (not isinstance(error, WrongKey) and readable):
+        raise ManifestInvalid(
+            f"the manifest of {name!r} is damaged: {error.message}",
+            hint="the key is the right one as far as can be told; nothing was written",
+        ) from error
+    raise WrongKey(
+        f"the key does not open the manifest of {name!r}",
+        hint="it was put with another key, or the beginning of the manifest is damaged; nothing was written",
+    ) from error
+
+
+def _is_mostly_text(content: bytes | bytearray) -> bool:
+    sample = content[:_SAMPLE_BYTES]
+    return len(sample.translate(None, _TEXT)) * 10 <= len(sample)
