@@ -6,20 +6,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord
-from s3duct.domain.digest import DualDigest
+from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord, chunk_key
+from s3duct.domain.digest import DIGEST_BYTES, DualDigest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import UnsupportedFormat
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
 from s3duct.domain.manifest_mac import mac_in
 from s3duct.domain.names import MANIFEST_FILE, has_control_characters
-from s3duct.domain.sizes import GIB, TIB
+from s3duct.domain.sizes import GIB, MIB, TIB
 
 # A record takes about 330 bytes of JSON: room for some three million chunks. Readers stop downloading here.
 MAX_MANIFEST_BYTES = GIB
 _MAX_TOTAL_BYTES = 1024 * 1024 * TIB
 _MAX_ETAG_LENGTH = 1024
+_USUAL_ETAG_LENGTH = 128
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -74,6 +75,21 @@ def encode_record(record: ChunkRecord) -> dict[str, object]:
     if record.sealed_sha256 is not None:
         fields["encrypted_sha256"] = record.sealed_sha256.hex()
     return fields
+
+
+def max_chunks(name: str) -> int:
+    """Return how many chunks a manifest of stream `name` has room for: whatever is written must be readable again."""
+    record = ChunkRecord(
+        index=1 << 40,
+        key=chunk_key(name, 1 << 40, generation="0" * 8),
+        size_bytes=MAX_OBJECT_BYTES,
+        digest=DualDigest(bytes(DIGEST_BYTES), bytes(DIGEST_BYTES)),
+        etag="x" * _USUAL_ETAG_LENGTH,
+        sealed_size_bytes=MAX_OBJECT_BYTES,
+        sealed_sha256=bytes(DIGEST_BYTES),
+    )
+    longest = len(encode_document({"": [encode_record(record)]}))
+    return (MAX_MANIFEST_BYTES - MIB) // longest
 
 
 def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Manifest:

@@ -56,8 +56,9 @@ class ChunkDownloader:
         hasher: Hasher,
         workers: Workers,
         retrier: Retrier,
+        memory_bytes: int,
     ) -> None:
-        """Take what every chunk needs."""
+        """Take what every chunk needs; `memory_bytes` is what chunks in flight may take of memory."""
         self._store = store
         self._location = location
         self._manifest = manifest
@@ -65,20 +66,25 @@ class ChunkDownloader:
         self._lanes = HashLanes(hasher, workers)
         self._workers = workers
         self._retrier = retrier
+        self._memory_bytes = memory_bytes
 
     async def stored_size_bytes(self, record: ChunkRecord) -> int:
         """Size of a chunk's object: from the manifest, or from the store where the manifest does not say.
 
+        A manifest can claim anything: the store is asked as well before so much is set aside that memory does not hold it.
+
         Raises: as `fetch`.
         """
         known = self._manifest.stored_size_bytes(record)
-        if known is not None:
+        if known is not None and known <= self._memory_bytes:
             return known
         key = self._location.full_key(record.key)
         try:
             found = await self._retrier.run(f"look-up of {record.key}", lambda: self._store.head(key))
         except ObjectNotFound as error:
             raise _missing(record) from error
+        if known is not None and found.size_bytes != known:
+            raise _damaged(record, f"its object has {found.size_bytes} bytes instead of {known}")
         return found.size_bytes
 
     async def fetch(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:

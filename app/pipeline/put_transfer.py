@@ -21,8 +21,9 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.errors import StoreError
+from s3duct.domain.errors import StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
+from s3duct.domain.manifest_codec import max_chunks
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.pipe import Source
 from s3duct.domain.resume import ResumePlan, ResumeRecord, Verdict
@@ -68,6 +69,7 @@ class PutTransfer:
         self._keys = keys
         self._chunk_size_bytes = chunk_size_bytes
         self._plan = plan
+        self._max_chunks = max_chunks(keys.name)
         self._strict = strict
         self._source = source
         self._journal = journal
@@ -90,6 +92,7 @@ class PutTransfer:
         """Store the whole source.
 
         Raises:
+            UsageError: there are more chunks than a manifest has room for.
             ResumeError: the source does not continue the run on record.
             SourceError, StoreError, AccessDenied, LocalResourceError: as they come.
             Interrupted: a stop was requested; chunks that were read whole are stored.
@@ -137,6 +140,11 @@ class PutTransfer:
                 self._pool.release(lease)
                 return link, index
             before, link = link, loop.create_future()
+            if index == self._max_chunks:
+                raise UsageError(
+                    f"the input has more than {index} chunks, for which a manifest has no room",
+                    hint="choose a larger --chunk-size",
+                )
             task = self._start(self._store_chunk(index, lease, mark, before, link))
             try:
                 while more and mark.position < self._chunk_size_bytes:

@@ -70,6 +70,7 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
     keyless = raw and ports.cipher.method is not manifest.method
     request.trust.check(opened, ports.plain_cipher if keyless else ports.cipher)
     cipher = None if raw else cipher_for(manifest, ports)
+    limits = buffer_limits(manifest, request.buffers, ports)
     listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))
     # 2. Chunk after chunk, fetched ahead, verified, then written.
     written = 0
@@ -84,13 +85,12 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
                 hasher=ports.hasher,
                 workers=workers,
                 retrier=retrier,
+                memory_bytes=limits.memory_bytes,
             )
             fetched = fetch_in_order(
                 manifest.chunks,
                 downloader=downloader,
-                pool=BufferPool(
-                    ports.memory, ports.disk, buffer_limits(manifest, request.buffers, ports), listener
-                ),
+                pool=BufferPool(ports.memory, ports.disk, limits, listener),
                 listener=listener,
             )
             async with aclosing(fetched):

@@ -182,6 +182,7 @@ async def _check_content(
             hasher=ports.hasher,
             workers=workers,
             retrier=retrier,
+            memory_bytes=limits.memory_bytes,
         )
 
         async def check(record: ChunkRecord) -> None:

@@ -15,7 +15,12 @@ from s3duct.domain.digest import dual_digest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import IntegrityError, ManifestInvalid, S3ductError, UnsupportedFormat
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_codec import decode_manifest, encode_manifest
+from s3duct.domain.manifest_codec import (
+    MAX_MANIFEST_BYTES,
+    decode_manifest,
+    encode_manifest,
+    max_chunks,
+)
 from s3duct.domain.manifest_mac import ManifestMac, attach_mac
 from tests.unit.saying import assert_well_said
 from tests.unit.strategies import json_values, manifest_of, manifests
@@ -531,3 +536,18 @@ def test_a_damaged_text_raises_nothing_but_errors_of_ours(data: st.DataObject) -
         check(with_garbage)
     except S3ductError:
         return
+
+
+# --- what is written is small enough to be read -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["s", "n" * 900, "\u00e4" * 400])
+def test_a_manifest_of_as_many_chunks_as_may_be_put_is_small_enough_to_be_read(name: str) -> None:
+    longest = dataclasses.replace(
+        manifest_of([b"x"]).chunks[0], index=1 << 40, key=f"{name}/gen-00000000/chunk-{1 << 40}",
+        size_bytes=MAX_OBJECT_BYTES, etag='"' + "e" * 64 + '-10000"', sealed_size_bytes=MAX_OBJECT_BYTES,
+        sealed_sha256=bytes(32),
+    )  # fmt: skip
+    manifest = dataclasses.replace(manifest_of([b"x"]), chunks=(longest,) * 100)
+    assert max_chunks(name) * len(encode_manifest(manifest)) / 100 < MAX_MANIFEST_BYTES
+    assert max_chunks(name) > 200_000
