@@ -10,16 +10,25 @@ from typing import Any, NoReturn
 
 from s3duct.domain.digest import DIGEST_BYTES
 from s3duct.domain.errors import ManifestInvalid
+from s3duct.domain.sizes import MIB
 
 _HEX = re.compile(r"[0-9a-f]*")
 
+# Parsed, JSON takes 6 to 8 times its size where values are as long as those of chunk records (over 30 bytes each), and 46
+# times where they are short. So large documents of short values are refused before they are parsed.
+_HARMLESS_BYTES = MIB
+_BYTES_PER_VALUE = 12
+# Possessive, and with an end that may be missing: linear in time whatever the input.
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
-    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting.
+    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting, no mass of tiny values.
 
     Raises:
         ManifestInvalid: it is none.
     """
+    _refuse_dense(data)
     try:
         # Decoded here: json.loads would also take UTF-16 and UTF-32.
         document = json.loads(
@@ -99,6 +108,17 @@ def invalid(reason: str) -> NoReturn:
     raise ManifestInvalid(
         f"the manifest is not valid: {reason}", hint="it was altered or damaged; nothing was written"
     )
+
+
+def _refuse_dense(data: bytes) -> None:
+    most = max(len(data), _HARMLESS_BYTES) // _BYTES_PER_VALUE
+    # What is in texts does not count. Leaving them out takes time, and is needed only if they hold many such characters.
+    if _values_in(data) > most and _values_in(_STRINGS.sub(b"", data)) > most:
+        invalid("it has too many values for its size")
+
+
+def _values_in(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from s3duct.domain.json_fields import Fields
+from s3duct.domain.json_fields import Fields, invalid
 
 ALGORITHM = "hmac-sha256"
 EXTENSION = "s3duct"  # the one top-level key under which all that is not in s3duct 0.4.0 goes
@@ -27,13 +27,20 @@ class ManifestMac:
 
 
 def covered_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return what the MAC of a manifest is computed over: its canonical JSON without the MAC."""
+    """Return what the MAC of a manifest is computed over: its canonical JSON without the MAC.
+
+    Raises:
+        ManifestInvalid: it is nested too deeply.
+    """
     extension = document.get(EXTENSION)
     if isinstance(extension, dict):
         rest = {key: value for key, value in extension.items() if key != _MEMBER}
         document = {key: value for key, value in document.items() if key != EXTENSION}
         document |= {EXTENSION: rest} if rest else {}
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    try:
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except RecursionError:
+        invalid("it is nested too deeply")
 
 
 def attach_mac(document: dict[str, Any], mac: ManifestMac) -> None:

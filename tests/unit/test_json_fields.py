@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from s3duct.domain.errors import ManifestInvalid
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
+from s3duct.domain.sizes import MIB
 from tests.unit.saying import assert_well_said
 from tests.unit.strategies import json_values
 
@@ -98,3 +99,31 @@ def test_the_reason_is_told() -> None:
     with pytest.raises(ManifestInvalid, match="because I say so") as caught:
         invalid("because I say so")
     assert_well_said(caught.value)
+
+
+# --- what would take many times its size once parsed ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("element", ["[]", "[[0]]", '{"":{}}', "0", "999", '""', '"aa"', '[[["\\""]]]'])
+def test_a_mass_of_tiny_values_is_refused(element: str) -> None:
+    data = b'{"x": [' + b",".join([element.encode()] * (MIB // 2)) + b"]}"
+    with pytest.raises(ManifestInvalid, match="too many values"):
+        parse_json_object(data)
+
+
+@pytest.mark.parametrize("text", [",[{" * 500_000, '\\"' * 600_000, "\\\\" * 600_000])
+def test_what_is_in_a_text_does_not_count(text: str) -> None:
+    assert parse_json_object(b'{"x": "' + text.encode() + b'"}') == {"x": json.loads(f'"{text}"')}
+
+
+@pytest.mark.parametrize("hostile", [b'{"' + b'\\"' * (8 * MIB), b'"' * (8 * MIB + 1), b"\\" * (8 * MIB)])
+def test_counting_takes_no_longer_for_texts_that_do_not_end(hostile: bytes) -> None:
+    with pytest.raises(ManifestInvalid):
+        parse_json_object(hostile)
+
+
+def test_records_as_short_as_they_can_be_are_accepted() -> None:
+    record = {"index": 0, "s3_key": "a/b", "size": 1, "sha256": "0" * 64, "sha3_256": "0" * 64, "etag": ""}
+    data = json.dumps({"chunks": [record] * 8000}, separators=(",", ":")).encode()
+    assert len(data) > MIB
+    assert len(parse_json_object(data)["chunks"]) == 8000
