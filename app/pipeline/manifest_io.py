@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_manifest, seal_message
+from s3duct.app.pipeline.workers import run_apart
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ManifestInvalid, ObjectNotFound, StreamNotFound
 from s3duct.domain.json_fields import parse_json_object
@@ -51,10 +52,12 @@ async def read_manifest(store: ObjectStore, location: StreamLocation) -> StoredM
     return StoredManifest(content, hashlib.sha256(content).hexdigest())
 
 
-def open_manifest(
+async def open_manifest(
     stored: StoredManifest, location: StreamLocation, cipher: Cipher, *, under_prefix: bool = False
 ) -> OpenedManifest:
     """Open, decode and validate a manifest object, whose content is overwritten; `under_prefix` as in `decode_manifest`.
+
+    On a thread of its own: a large one takes seconds, and an age plugin may wait for a human.
 
     Whether it may be believed is for `ManifestTrust` to say.
 
@@ -64,6 +67,12 @@ def open_manifest(
         KeyRequired: it is sealed and `cipher` has no key, or one of another method.
         WrongKey: it is sealed for another key, or so damaged that it looks like that.
     """
+    return await run_apart("manifest", _open_now, stored, location, cipher, under_prefix=under_prefix)
+
+
+def _open_now(
+    stored: StoredManifest, location: StreamLocation, cipher: Cipher, *, under_prefix: bool
+) -> OpenedManifest:
     sealed = is_sealed(stored.content)
     content = open_sealed_manifest(stored.content, location.name, cipher) if sealed else bytes(stored.content)
     document = parse_json_object(content)
@@ -73,11 +82,15 @@ def open_manifest(
 
 async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Cipher) -> OpenedManifest:
     """Fetch and open the manifest of a stream. Raises as `read_manifest` and `open_manifest`."""
-    return open_manifest(await read_manifest(store, location), location, cipher)
+    return await open_manifest(await read_manifest(store, location), location, cipher)
 
 
-def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
+async def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
     """Return the object to store for a manifest: with a MAC where the cipher has one, sealed if it is to be."""
+    return await run_apart("manifest", _prepare_now, manifest, cipher)
+
+
+def _prepare_now(manifest: Manifest, cipher: Cipher) -> bytes:
     document = manifest_document(manifest)
     mac = cipher.manifest_mac(covered_bytes(document))
     if mac is not None:

@@ -90,6 +90,15 @@ class BlockingThread:
             call.serve()
 
 
+async def run_apart(name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one call that may take long, or wait for a human, on a `BlockingThread` of its own."""
+    thread = BlockingThread(name)
+    try:
+        return await thread.call(function, *args, **kwargs)
+    finally:
+        thread.close()
+
+
 async def _settled(future: asyncio.Future[Any]) -> None:
     """Wait until `future` is done, whatever its outcome, and however often that wait is cancelled."""
     while not future.done():

@@ -100,7 +100,7 @@ async def _describe(
     manifest, problem = None, ""
     try:
         stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
-        opened = open_manifest(stored, location, ports.cipher, under_prefix=True)
+        opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
         manifest = opened.manifest
         if opened.proof is Proof.WRONG_MAC:
             manifest, problem = None, "it was altered after it was written (its MAC does not match)"

@@ -50,7 +50,7 @@ async def open_stream(
     """
     stored = await retrier.run("read of the manifest", lambda: read_manifest(ports.store, location))
     trust.check_digest(stored.sha256, name=location.name)
-    opened = open_manifest(stored, location, ports.cipher)
+    opened = await open_manifest(stored, location, ports.cipher)
     opened.manifest.verify_chain()
     return opened
 

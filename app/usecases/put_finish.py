@@ -45,7 +45,7 @@ class PutFinisher:
         Raises:
             StreamExists: `overwrite` is off and another run has finished a stream of this name meanwhile.
         """
-        content = prepare_manifest(manifest, self._cipher)
+        content = await prepare_manifest(manifest, self._cipher)
         sha256 = hashlib.sha256(content).hexdigest()
         await self._journal.append(ManifestRecord(sha256))
         await self._retrier.run("write of the manifest", lambda: self._write(content, sha256, overwrite))

@@ -152,7 +152,7 @@ class PutStarter:
         except ManifestInvalid:
             return ExistingStream(None, "")
         try:
-            opened = open_manifest(stored, self._location, self._cipher)
+            opened = await open_manifest(stored, self._location, self._cipher)
             return ExistingStream(opened.manifest, stored.sha256)
         except (DecryptionFailed, IntegrityError, UnsupportedFormat):
             return ExistingStream(None, stored.sha256)
