@@ -129,21 +129,21 @@ class ManifestTrust:
             raise DowngradeRefused(
                 f"the manifest of {name!r} says that it is {_sealing(opened.manifest.sealed)}, "
                 f"but it is {_sealing(opened.sealed)}",
-                hint="it was replaced; --allow-unauthenticated-manifest reads it all the same",
+                hint="it was replaced; --allow-unauthenticated reads it all the same",
             )
         if opened.proof is Proof.OTHER_KEY or not cipher.may_open(opened.manifest.recipient):
             raise WrongKey(f"the stream {name!r} was put with another key", hint="nothing was read of it")
         if opened.proof is Proof.WRONG_MAC:
             raise ManifestAltered(
                 f"the manifest of {name!r} was altered after it was written: its MAC does not match",
-                hint="--allow-unauthenticated-manifest reads it all the same: chunks are still decrypted and "
+                hint="--allow-unauthenticated reads it all the same: chunks are still decrypted and "
                 "checked, but some may be left out, repeated, or in another order",
             )
         unproven = opened.proof is Proof.NONE or (self.strict and opened.proof is Proof.SEALED)
         if cipher.method is EncryptionMethod.AES_256_GCM and unproven:
             raise ManifestUnauthenticated(
                 f"the manifest of {name!r} carries no MAC of this key: whoever can write the bucket can have written it",
-                hint="s3duct 0.3 and 0.4 write none: --allow-unauthenticated-manifest accepts it; "
+                hint="s3duct 0.3 and 0.4 write none: --allow-unauthenticated accepts it; "
                 "--expect-manifest-sha256 pins one",
             )
 

@@ -120,7 +120,7 @@ class TrustOptions:
             help="Accept only a sealed manifest, with --key only one that carries this key's MAC.",
         ),
     ] = False
-    allow_unauthenticated_manifest: Annotated[
+    allow_unauthenticated: Annotated[
         bool,
         Parameter(
             negative=(),
@@ -136,7 +136,7 @@ class TrustOptions:
         expected = self.expect_manifest_sha256
         return ManifestTrust(
             expected_sha256=None if expected is None else expected.strip().lower(),
-            allow_unauthenticated=self.allow_unauthenticated_manifest,
+            allow_unauthenticated=self.allow_unauthenticated,
             allow_unencrypted=self.allow_unencrypted,
             strict=self.strict_manifest,
         )

@@ -3,33 +3,27 @@
 Standard input carries data: it is never asked there.
 """
 
-import getpass
 import os
 from collections.abc import Callable
 
-from s3duct.app.cli.console import printable
+from s3duct.app.cli.terminal import TerminalUser
 from s3duct.domain.errors import KeySpecError, UsageError
 
 Source = Callable[[str], str]
 
-_TERMINAL = "/dev/tty"
 _STDERR = 2
 _LONGEST = 4096
 
 
 def ask_on_terminal(what: str) -> str:
     """Ask on the controlling terminal, without echo. Raises `KeySpecError` if there is none."""
-    try:
-        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))
-    except OSError:
+    answer = TerminalUser().ask(f"Passphrase for {what}", secret=True)
+    if answer is None:
         raise KeySpecError(
             f"{what} is protected by a passphrase, and there is no terminal to ask for it",
             hint="give it through a descriptor: --age-passphrase-fd 3 3<FILE",
-        ) from None
-    try:
-        return getpass.getpass(f"Passphrase for {printable(what)}: ")
-    except EOFError:
-        raise KeySpecError(f"no passphrase was given for {what}") from None
+        )
+    return answer
 
 
 def read_from(descriptor: int, *, taken: tuple[int, ...]) -> Source:

@@ -1,0 +1,44 @@
+"""The user at the controlling terminal. Standard input and output carry data: nobody is asked there."""
+
+import getpass
+import os
+
+from s3duct.app.cli.console import printable, say
+from s3duct.domain.ports.user import User
+
+_TERMINAL = "/dev/tty"
+
+
+class TerminalUser(User):
+    """Asks on the terminal; without one, nobody answers."""
+
+    def say(self, text: str) -> bool:
+        """Say it on stderr."""
+        say(text)
+        return True
+
+    def ask(self, prompt: str, *, secret: bool) -> str | None:
+        """Ask for a line, without echo if it is secret."""
+        try:
+            os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))  # getpass would ask on stdin otherwise
+            if secret:
+                return getpass.getpass(f"{printable(prompt)}: ")
+            return _ask_openly(f"{printable(prompt)}: ")
+        except (EOFError, OSError):
+            return None
+
+    def confirm(self, prompt: str, *, yes: str, no: str | None) -> bool | None:
+        """Ask for the number in front of the answer."""
+        choices = f"1: {yes}" if no is None else f"1: {yes}, 2: {no}"
+        answer = self.ask(f"{prompt} ({choices})", secret=False)
+        if answer is None:
+            return None
+        return answer.strip() == "1"
+
+
+def _ask_openly(prompt: str) -> str | None:
+    descriptor = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as terminal:
+        os.write(descriptor, prompt.encode("utf-8", "replace"))
+        line = terminal.readline()
+    return line.rstrip("\r\n") if line else None
