@@ -17,7 +17,7 @@ KEY = Group("Encryption", sort_key=2)
 TRUST = Group("What the manifest must prove", sort_key=3)
 
 
-def _at_commas(_type: object, text: str) -> list[str]:
+def _at_commas(_type: object, text: str, *, delimiter: str | None = None) -> list[str]:
     """SSH recipients have spaces in them; none has a comma."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
