@@ -117,6 +117,12 @@ class KeyRequired(DecryptionFailed):
     """The stream or its manifest is encrypted and no key was given."""
 
 
+class KeyUnavailable(S3ductError):
+    """What holds the key (an age plugin, hardware behind it) failed or refused. Nothing is known about the data."""
+
+    exit_code = ExitCode.WRONG_KEY
+
+
 class UnsupportedFormat(S3ductError):
     """Written by a newer version of the format, or by an encryption method this program does not know."""
 

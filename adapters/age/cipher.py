@@ -7,9 +7,10 @@ import os
 from collections.abc import Sequence
 
 from s3duct.adapters.age.header import MAX_HEADER_BYTES, write_header
-from s3duct.adapters.age.keys import Identity, Recipient, refuse_a_mixture
+from s3duct.adapters.age.keys import Identity, Recipient, refuse_a_mixture, refuse_different_labels
 from s3duct.adapters.age.opener import AgeOpener
 from s3duct.adapters.age.payload import NONCE_BYTES, PayloadSealer, payload_size_bytes
+from s3duct.adapters.age.plugin_recipient import belongs_to_a_plugin
 from s3duct.adapters.age.primitives import FILE_KEY_BYTES
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import KeyRequired, UsageError
@@ -33,13 +34,12 @@ class AgeCipher(Cipher):
             UsageError: post-quantum and classic recipients are mixed, or there are more than a header holds.
         """
         refuse_a_mixture(recipients)
-        self._recipients = tuple({recipient.text: recipient for recipient in recipients}.values())
+        self._recipients = tuple({recipient.identifier: recipient for recipient in recipients}.values())
         self._identities = tuple(identities)
-        self._texts = tuple(recipient.text for recipient in self._recipients)
-        # The size of a stanza depends on its recipient alone: so one header shows the size of all of them.
-        self._header_bytes = len(self._header(os.urandom(FILE_KEY_BYTES))) if recipients else 0
-        if self._header_bytes > MAX_HEADER_BYTES:
-            raise UsageError(f"{len(self._recipients)} age recipients are more than a header holds")
+        # One header shows the size of all of them. A plugin is not asked before there is something to seal: it may ask
+        # a human in turn. What it adds is bounded by what a header may hold.
+        is_exact = all(recipient.is_of_fixed_size for recipient in self._recipients)
+        self._header_bytes = len(self._header(os.urandom(FILE_KEY_BYTES))) if is_exact else MAX_HEADER_BYTES
 
     @classmethod
     def of_identities(cls, identities: Sequence[Identity]) -> AgeCipher:
@@ -59,27 +59,33 @@ class AgeCipher(Cipher):
     def recipient(self) -> str | None:
         """The recipients as given, joined by commas; None if there is none.
 
+        Of a plugin's identity whose recipient is not known, only the name of the plugin.
+
         One recipient stands as s3duct 0.4.0 records it. A comma occurs in none of them (an SSH key has a space in it),
         and the text stays one line.
         """
-        return _SEPARATOR.join(self._texts) or None
+        return _SEPARATOR.join(recipient.text for recipient in self._recipients) or None
 
     @property
     def key_id(self) -> str:
         """16 hex digits of a hash over the recipients in any order; empty if there is none."""
-        if not self._texts:
+        if not self._recipients:
             return ""
-        listed = "\n".join(["s3duct age recipients v1", *sorted(self._texts)])
+        identifiers = sorted(recipient.identifier for recipient in self._recipients)
+        listed = "\n".join(["s3duct age recipients v1", *identifiers])
         return hashlib.sha256(listed.encode("ascii")).digest()[:_KEY_ID_BYTES].hex()
 
     def may_open(self, recipient: str | None) -> bool:
-        """Whether an identity in hand is one of the recipients; yes, if it is not known for whom it was sealed."""
+        """Whether an identity in hand is one of the recipients; yes, if it is not known for whom it was sealed.
+
+        For which keys a plugin wraps, and which it holds, only the plugin knows.
+        """
         if not recipient or not self._identities:
             return True
         own = {identity.recipient.text for identity in self._identities}
         # Two words: what follows an SSH key is its comment.
         named = {" ".join(text.split()[:2]) for text in recipient.split(_SEPARATOR)}
-        return not own.isdisjoint(named)
+        return any(map(belongs_to_a_plugin, own | named)) or not own.isdisjoint(named)
 
     def manifest_mac(self, covered: bytes) -> bytes | None:
         """None: age proves no origin."""
@@ -87,6 +93,8 @@ class AgeCipher(Cipher):
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """The header for these recipients, 16 bytes more, and 16 more for each 64 KiB.
+
+        With a plugin, whose stanzas may be of any size, the largest header there may be.
 
         Raises:
             UsageError: there is no recipient.
@@ -98,7 +106,8 @@ class AgeCipher(Cipher):
         """Begin a message under a fresh file key, wrapped for each recipient.
 
         Raises:
-            UsageError: there is no recipient.
+            UsageError: there is no recipient, or plugins declare labels that do not go together.
+            KeyUnavailable: a plugin failed.
         """
         self._require_recipients()
         file_key, nonce = os.urandom(FILE_KEY_BYTES), os.urandom(NONCE_BYTES)
@@ -117,7 +126,12 @@ class AgeCipher(Cipher):
         return AgeOpener(self._identities)
 
     def _header(self, file_key: bytes) -> bytes:
-        return write_header([recipient.wrap(file_key) for recipient in self._recipients], file_key)
+        wrapped = [recipient.wrap(file_key) for recipient in self._recipients]
+        refuse_different_labels(wrapped)
+        header = write_header([stanza for each in wrapped for stanza in each.stanzas], file_key)
+        if len(header) > MAX_HEADER_BYTES:
+            raise UsageError(f"{len(self._recipients)} age recipients are more than a header holds")
+        return header
 
     def _require_recipients(self) -> None:
         if not self._recipients:

@@ -18,7 +18,7 @@ from s3duct.domain.errors import CiphertextDamaged
 # Room for about 80 post-quantum recipients, or 1,000 of X25519.
 MAX_HEADER_BYTES = 128 * 1024
 _VERSION_LINE = b"age-encryption.org/v1\n"
-_COLUMNS = 64
+BODY_COLUMNS = 64
 _MAC_LINE = re.compile(r"--- ([A-Za-z0-9+/]{43})")
 _LONGEST_MAC_LINE = 48  # `--- `, 43 characters and the end of the line
 _ARGUMENT = re.compile(r"[!-~]+")
@@ -55,7 +55,7 @@ def malformed(detail: str) -> CiphertextDamaged:
 
 def write_header(stanzas: Sequence[Stanza], file_key: bytes) -> bytes:
     """Return the header, MAC line included."""
-    covered = _VERSION_LINE + "".join(map(_write_stanza, stanzas)).encode("ascii") + b"---"
+    covered = _VERSION_LINE + "".join(map(write_stanza, stanzas)).encode("ascii") + b"---"
     return covered + b" " + encode_base64(_mac(file_key, covered)).encode("ascii") + b"\n"
 
 
@@ -73,7 +73,7 @@ def parse_header(content: bytes) -> Header:
         raise malformed("it is not text") from None
     stanzas, at = [], 0
     while lines[at].startswith("-> "):
-        stanza, at = _read_stanza(lines, at)
+        stanza, at = read_stanza(lines, at)
         stanzas.append(stanza)
         if at == len(lines):
             raise malformed("it ends with a stanza")
@@ -124,24 +124,25 @@ def _mac(file_key: bytes, covered: bytes) -> bytes:
     return hmac.digest(derive_key(file_key, salt=b"", info=b"header"), covered, hashlib.sha256)
 
 
-def _write_stanza(stanza: Stanza) -> str:
+def write_stanza(stanza: Stanza) -> str:
+    """Return its lines, the end of the last one included. Plugins are spoken to in the same form."""
     body = encode_base64(stanza.body)
     # A body ends with a line shorter than 64 columns, even if that one is empty.
-    lines = [body[start : start + _COLUMNS] for start in range(0, len(body) + 1, _COLUMNS)]
+    lines = [body[start : start + BODY_COLUMNS] for start in range(0, len(body) + 1, BODY_COLUMNS)]
     return "\n".join([" ".join(["->", stanza.kind, *stanza.arguments]), *lines, ""])
 
 
-def _read_stanza(lines: list[str], at: int) -> tuple[Stanza, int]:
-    """Read the stanza that begins at line `at`; return it and the line after it."""
+def read_stanza(lines: list[str], at: int) -> tuple[Stanza, int]:
+    """Read the stanza whose first line, `-> `, is at `at`; return it and the line after it. Raises `CiphertextDamaged`."""
     words = lines[at].split(" ")[1:]
     if not all(map(_ARGUMENT.fullmatch, words)):
         raise malformed("an argument of a stanza is empty or not printable")
     wrapped = []
     for line in lines[at + 1 :]:
         wrapped.append(line)
-        if len(line) != _COLUMNS:
+        if len(line) != BODY_COLUMNS:
             break
-    if not wrapped or len(wrapped[-1]) >= _COLUMNS:
+    if not wrapped or len(wrapped[-1]) >= BODY_COLUMNS:
         raise malformed("the body of a stanza does not end with a short line")
     body = decode_base64("".join(wrapped))
     if body is None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from s3duct.adapters.age import bech32
 from s3duct.adapters.age.header import Stanza, malformed
-from s3duct.adapters.age.keys import Identity, Recipient, argument_of, check_body
+from s3duct.adapters.age.keys import POST_QUANTUM, Identity, Recipient, Wrapped, argument_of, check_body
 from s3duct.adapters.age.primitives import encode_base64
 from s3duct.adapters.age.x25519 import POINT_BYTES, is_usable_point
 from s3duct.domain.errors import KeySpecError
@@ -79,11 +79,11 @@ class HybridRecipient(Recipient):
         """Yes."""
         return True
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: bytes) -> Wrapped:
         """Wrap with HPKE under a fresh encapsulated key."""
         sealed = _suite().encrypt(file_key, self._key, _INFO)
         share, body = sealed[:_ENCAPSULATED_BYTES], sealed[_ENCAPSULATED_BYTES:]
-        return Stanza(_KIND, (encode_base64(share),), body)
+        return Wrapped((Stanza(_KIND, (encode_base64(share),), body),), frozenset({POST_QUANTUM}))
 
 
 class HybridIdentity(Identity):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from s3duct.adapters.age import bech32, hybrid, x25519
 from s3duct.adapters.age.armor import is_armored, remove_armor
 from s3duct.adapters.age.key_file import lines_of, read_key_file
 from s3duct.adapters.age.keys import Identity
+from s3duct.adapters.age.plugin_identity import PluginIdentity
+from s3duct.adapters.age.plugin_process import Plugin
+from s3duct.adapters.age.plugin_ui import NO_UI, PluginUi
 from s3duct.adapters.age.scrypt import open_with_passphrase
 from s3duct.adapters.age.ssh_keys import parse_ssh_identity
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
@@ -16,25 +20,33 @@ from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
 PassphraseSource = Callable[[str], str]
 _WHAT = "the age identity file"
 _AGE_FILE = b"age-encryption.org/"
+_PLUGIN_IDENTITY = re.compile(r"AGE-PLUGIN-(.+)-")
 
 
-def read_identities(path: str, *, passphrase: PassphraseSource | None = None) -> tuple[Identity, ...]:
+def read_identities(
+    path: str, *, passphrase: PassphraseSource | None = None, ui: PluginUi = NO_UI
+) -> tuple[Identity, ...]:
     """Read an identity file.
 
     Args:
         path: `~` stands for the home directory.
         passphrase: called once, with a description of the file, and only if it is protected by one.
+        ui: whom a plugin may turn to.
 
     Raises:
-        KeySpecError: it cannot be read, is malformed, or holds no identity.
+        KeySpecError: it cannot be read, is malformed, holds no identity, or one whose plugin is not installed.
         WrongKey: the passphrase is another one. A retry helps with the right one.
     """
     content = read_key_file(path, what=_WHAT)
-    return parse_identities(content, what=f"{_WHAT} {path!r}", passphrase=passphrase)
+    return parse_identities(content, what=f"{_WHAT} {path!r}", passphrase=passphrase, ui=ui)
 
 
 def parse_identities(
-    content: bytes, *, what: str = _WHAT, passphrase: PassphraseSource | None = None
+    content: bytes,
+    *,
+    what: str = _WHAT,
+    passphrase: PassphraseSource | None = None,
+    ui: PluginUi = NO_UI,
 ) -> tuple[Identity, ...]:
     """As `read_identities`, from what is in the file; `what` is how to call it in errors."""
     if is_armored(content) or content.startswith(_AGE_FILE):
@@ -43,30 +55,37 @@ def parse_identities(
             raise KeySpecError(f"{what} is protected twice")
     if content.lstrip().startswith(b"-----BEGIN "):
         return (parse_ssh_identity(content.lstrip(), what=what),)
-    identities = tuple(parse_identity(line, what=where) for where, line in lines_of(content, what=what))
+    identities = tuple(
+        parse_identity(line, what=where, ui=ui) for where, line in lines_of(content, what=what)
+    )
     if not identities:
         raise KeySpecError(f"{what} holds no identity", hint="s3duct keygen makes one")
     return identities
 
 
-def parse_identity(text: str, *, what: str = "the age identity") -> Identity:
-    """Read one age identity, `AGE-SECRET-KEY-1…` or `AGE-SECRET-KEY-PQ-1…`; `what` is how to call it in errors.
+def parse_identity(text: str, *, what: str = "the age identity", ui: PluginUi = NO_UI) -> Identity:
+    """Read one age identity, `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…` or `AGE-PLUGIN-NAME-1…`.
+
+    Args:
+        text: without spaces around it.
+        what: how to call it in errors.
+        ui: whom a plugin may turn to.
 
     Raises:
-        KeySpecError: it is malformed or of an unknown kind.
+        KeySpecError: it is malformed or of an unknown kind, or its plugin is not installed.
     """
     if text.startswith(("age1", "ssh-")):
         raise KeySpecError(f"{what} is a recipient, not an identity", hint="recipients go to --age-recipient")
-    if text.upper().startswith("AGE-PLUGIN-"):
-        raise KeySpecError(f"{what} needs an age plugin, which is not supported")
     try:
         prefix, secret = bech32.decode(text)
         if prefix == x25519.IDENTITY_PREFIX:
             return x25519.X25519Identity(secret)
         if prefix == hybrid.IDENTITY_PREFIX:
             return hybrid.HybridIdentity(secret)
+        if found := _PLUGIN_IDENTITY.fullmatch(prefix):
+            return PluginIdentity(Plugin(found[1].lower()), text, ui=ui)
     except KeySpecError as error:
-        raise KeySpecError(f"{what} is not an age identity: {error.message}", hint=error.hint) from None
+        raise KeySpecError(f"{what} is not usable: {error.message}", hint=error.hint) from None
     raise KeySpecError(f"{what} is not an age identity")
 
 

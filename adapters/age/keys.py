@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from s3duct.adapters.age.header import Stanza, malformed
 from s3duct.adapters.age.primitives import WRAPPED_KEY_BYTES, decode_base64
 from s3duct.domain.errors import UsageError
+
+# The label by which recipients say that they keep a file secret from a quantum computer (c2sp.org/age).
+POST_QUANTUM = "postquantum"
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A file key wrapped for one recipient; only recipients of the same `labels` may stand in one header."""
+
+    stanzas: tuple[Stanza, ...]
+    labels: frozenset[str] = frozenset()
 
 
 class Recipient(Protocol):
@@ -15,32 +27,29 @@ class Recipient(Protocol):
 
     @property
     def text(self) -> str:
-        """As people write it, without a comment: `age1…`, `ssh-ed25519 …`."""
+        """As people write it, without a comment: `age1…`, `ssh-ed25519 …`. Public."""
         ...
 
     @property
-    def post_quantum(self) -> bool:
-        """Whether a quantum computer leaves what is sealed for it secret."""
-        ...
-
-    def wrap(self, file_key: bytes) -> Stanza:
-        """Wrap a file key; stanzas of one recipient all have the same size."""
-        ...
-
-
-class Identity(Protocol):
-    """A private key."""
+    def identifier(self) -> str:
+        """One line of ASCII that tells recipients apart where `text` cannot. Public."""
+        return self.text
 
     @property
-    def recipient(self) -> Recipient:
-        """Its public half."""
+    def post_quantum(self) -> bool | None:
+        """Whether a quantum computer leaves what is sealed for it secret; None: only wrapping tells."""
         ...
 
-    def unwrap(self, stanza: Stanza) -> bytes | None:
-        """Return the file key; None if the stanza is for someone else.
+    @property
+    def is_of_fixed_size(self) -> bool:
+        """Whether its stanzas all have the same size, so that the size of a header is known before it is made."""
+        return True
+
+    def wrap(self, file_key: bytes) -> Wrapped:
+        """Wrap a file key.
 
         Raises:
-            CiphertextDamaged: it is of this kind of recipient, and malformed.
+            KeyUnavailable: the program that does it failed.
         """
         ...
 
@@ -49,21 +58,58 @@ class Unwrapper(Protocol):
     """The half of an identity that opening needs."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
-        """As `Identity.unwrap`."""
+        """Return the file key; None if the stanza is for someone else.
+
+        Raises:
+            CiphertextDamaged: it is of this kind of recipient, and malformed.
+            KeyUnavailable: the program that holds the key failed.
+        """
+        ...
+
+    def unwrap_any(self, stanzas: Sequence[Stanza]) -> bytes | None:
+        """Return the file key from any of the stanzas of one header; otherwise as `unwrap`."""
+        for stanza in stanzas:
+            file_key = self.unwrap(stanza)
+            if file_key is not None:
+                return file_key
+        return None
+
+
+class Identity(Unwrapper, Protocol):
+    """A private key."""
+
+    @property
+    def recipient(self) -> Recipient:
+        """Its public half."""
         ...
 
 
-def refuse_a_mixture(recipients: Sequence[Recipient]) -> None:
+def refuse_a_mixture(recipients: Iterable[Recipient]) -> None:
     """Refuse recipients of which one would give away what another keeps from a quantum computer.
+
+    Those of which only wrapping tells are left out.
 
     Raises:
         UsageError: some are post-quantum and some are not (c2sp.org/age forbids it).
     """
-    if len({recipient.post_quantum for recipient in recipients}) > 1:
-        raise UsageError(
-            "post-quantum and classic age recipients cannot be mixed",
-            hint="a quantum computer would open the file through the classic one; use recipients of one sort",
-        )
+    if {True, False} <= {recipient.post_quantum for recipient in recipients}:
+        raise _mixture()
+
+
+def refuse_different_labels(wrapped: Sequence[Wrapped]) -> None:
+    """Refuse a header of recipients whose labels are not the same (c2sp.org/age).
+
+    Raises:
+        UsageError: they are not.
+    """
+    if len({each.labels for each in wrapped}) < 2:
+        return
+    if len({POST_QUANTUM in each.labels for each in wrapped}) > 1:
+        raise _mixture()
+    raise UsageError(
+        "these age recipients cannot be mixed: their plugins declare different labels",
+        hint="use recipients of one sort",
+    )
 
 
 def argument_of(stanza: Stanza, *, size_bytes: int) -> bytes:
@@ -83,3 +129,10 @@ def check_body(stanza: Stanza) -> None:
     """
     if len(stanza.body) != WRAPPED_KEY_BYTES:
         raise malformed(f"a wrapped file key has {len(stanza.body)} bytes instead of {WRAPPED_KEY_BYTES}")
+
+
+def _mixture() -> UsageError:
+    return UsageError(
+        "post-quantum and classic age recipients cannot be mixed",
+        hint="a quantum computer would open the file through the classic one; use recipients of one sort",
+    )

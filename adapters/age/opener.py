@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from s3duct.adapters.age.header import HeaderScan, parse_header
 from s3duct.adapters.age.keys import Unwrapper
 from s3duct.adapters.age.payload import NONCE_BYTES, PayloadOpener
-from s3duct.domain.errors import CiphertextDamaged, WrongKey
+from s3duct.domain.errors import CiphertextDamaged, KeyUnavailable, WrongKey
 from s3duct.domain.ports.cipher import Opener
 
 
@@ -57,10 +57,16 @@ class AgeOpener(Opener):
 
     def _file_key(self, content: bytes) -> bytes:
         header = parse_header(content)
+        unavailable: KeyUnavailable | None = None
         for identity in self._identities:
-            for stanza in header.stanzas:
-                file_key = identity.unwrap(stanza)
-                if file_key is not None:
-                    header.authenticate(file_key)
-                    return file_key
+            try:
+                file_key = identity.unwrap_any(header.stanzas)
+            except KeyUnavailable as error:  # another identity may do; if none does, this is the reason
+                unavailable = unavailable or error
+                continue
+            if file_key is not None:
+                header.authenticate(file_key)
+                return file_key
+        if unavailable is not None:
+            raise unavailable
         raise WrongKey("no age identity matches a recipient", hint="it was sealed for other recipients")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from s3duct.adapters.age.header import Stanza, malformed
-from s3duct.adapters.age.keys import Identity, Recipient, check_body
+from s3duct.adapters.age.keys import Identity, Recipient, Wrapped, check_body
 from s3duct.adapters.age.primitives import decode_base64, derive_key, encode_base64, unwrap_key, wrap_key
 from s3duct.adapters.age.ssh_wire import TAG_TEXT_CHARS, SshPublicKey
 from s3duct.adapters.age.x25519 import POINT_BYTES, exchange, is_usable_point
@@ -51,13 +51,14 @@ class SshEd25519Recipient(Recipient):
         """No."""
         return False
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: bytes) -> Wrapped:
         """Wrap under a key exchanged with a fresh ephemeral one."""
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()
         secret = exchange(self.tweak, ephemeral.exchange(X25519PublicKey.from_public_bytes(self.point)))
         wrapping_key = derive_key(secret, salt=share + self.point, info=_INFO)
-        return Stanza(KIND, (self.key.tag, encode_base64(share)), wrap_key(file_key, wrapping_key))
+        stanza = Stanza(KIND, (self.key.tag, encode_base64(share)), wrap_key(file_key, wrapping_key))
+        return Wrapped((stanza,))
 
 
 class SshEd25519Identity(Identity):

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from s3duct.adapters.age.header import Stanza, malformed
-from s3duct.adapters.age.keys import Identity, Recipient
+from s3duct.adapters.age.keys import Identity, Recipient, Wrapped
 from s3duct.adapters.age.primitives import FILE_KEY_BYTES, decode_base64
 from s3duct.adapters.age.ssh_wire import TAG_TEXT_CHARS, SshPublicKey
 from s3duct.domain.errors import KeySpecError
@@ -45,9 +45,9 @@ class SshRsaRecipient(Recipient):
         """No."""
         return False
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: bytes) -> Wrapped:
         """Encrypt the file key."""
-        return Stanza(KIND, (self.key.tag,), self._public.encrypt(file_key, _OAEP))
+        return Wrapped((Stanza(KIND, (self.key.tag,), self._public.encrypt(file_key, _OAEP)),))
 
 
 class SshRsaIdentity(Identity):

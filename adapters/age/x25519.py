@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from s3duct.adapters.age import bech32
 from s3duct.adapters.age.header import Stanza, malformed
-from s3duct.adapters.age.keys import Identity, Recipient, argument_of, check_body
+from s3duct.adapters.age.keys import Identity, Recipient, Wrapped, argument_of, check_body
 from s3duct.adapters.age.primitives import derive_key, encode_base64, unwrap_key, wrap_key
 from s3duct.domain.errors import KeySpecError
 
@@ -57,13 +57,14 @@ class X25519Recipient(Recipient):
         """No."""
         return False
 
-    def wrap(self, file_key: bytes) -> Stanza:
+    def wrap(self, file_key: bytes) -> Wrapped:
         """Wrap under a key exchanged with a fresh ephemeral one."""
         ephemeral = X25519PrivateKey.generate()
         share = ephemeral.public_key().public_bytes_raw()
         secret = ephemeral.exchange(X25519PublicKey.from_public_bytes(self._point))
         wrapping_key = derive_key(secret, salt=share + self._point, info=_INFO)
-        return Stanza(_KIND, (encode_base64(share),), wrap_key(file_key, wrapping_key))
+        stanza = Stanza(_KIND, (encode_base64(share),), wrap_key(file_key, wrapping_key))
+        return Wrapped((stanza,))
 
 
 class X25519Identity(Identity):

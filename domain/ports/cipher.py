@@ -39,6 +39,7 @@ class Opener(Protocol):
             WrongKey: it was sealed for another key. Not every method can tell.
             CiphertextDamaged: the bytes are damaged, whatever the key. Not every method can tell.
             DecryptionFailed: one of the two, for methods that cannot tell; a retry helps only with other bytes.
+            KeyUnavailable: the program that holds the key failed; the bytes were not looked at.
         """
         ...
 
@@ -46,7 +47,7 @@ class Opener(Protocol):
         """Open the rest, now that the message is complete at `filled` bytes, and authenticate all of it; return `stop`.
 
         Raises:
-            DecryptionFailed: as above. Nothing in the buffer may be used then.
+            DecryptionFailed, KeyUnavailable: as above. Nothing in the buffer may be used then.
         """
         ...
 
@@ -81,14 +82,15 @@ class Cipher(Protocol):
         ...
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
-        """Size of the sealed form of a message of `plain_bytes`."""
+        """Size of the sealed form of a message of `plain_bytes`; at most that where it is not known beforehand."""
         ...
 
     def sealer(self) -> Sealer:
-        """Begin to seal a message (fresh nonce or file key every time).
+        """Begin to seal a message (fresh nonce or file key every time). May block for as long as a human takes.
 
         Raises:
-            UsageError: there is no recipient to seal for.
+            UsageError: there is no recipient to seal for, or these cannot be mixed.
+            KeyUnavailable: the program that wraps the file key failed.
         """
         ...
 

@@ -6,7 +6,7 @@ import os
 import random
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -23,11 +23,10 @@ from s3duct.adapters.age.recipients import parse_recipient, parse_recipients, re
 from s3duct.adapters.age.scrypt import MAX_WORK_FACTOR, Passphrase, open_with_passphrase
 from s3duct.domain.errors import CiphertextDamaged, ExitCode, KeySpecError, S3ductError, WrongKey
 from tests.support.age_keys import KINDS, NOW, key_pair
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.age_plugin import InstalledPlugin
 
 X25519, HYBRID = key_pair("x25519"), key_pair("hybrid")
+ABSENT = InstalledPlugin(Path("nowhere"), "absent")
 SECRET = X25519.file.decode().splitlines()[-1]
 
 
@@ -78,11 +77,13 @@ def test_home_is_where_a_tilde_says(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     [
         (b"", "holds no identity"),
         (b"# only a comment\n", "holds no identity"),
-        (SECRET[:-1].encode(), "line 1 is not an age identity: the checksum"),
+        (SECRET[:-1].encode(), "line 1 is not usable: the checksum"),
         (SECRET.lower().encode(), "line 1 is not an age identity"),
         (b"\n" + X25519.recipient.encode(), "line 2 is a recipient, not an identity"),
         (key_pair("ssh-ed25519").recipient.encode(), "line 1 is a recipient, not an identity"),
-        (b"AGE-PLUGIN-YUBIKEY-1QQQ", "needs an age plugin, which is not supported"),
+        (b"AGE-PLUGIN-YUBIKEY-1QQQ", "line 1 is not usable: a key or recipient is too short"),
+        (ABSENT.identity.encode(), "line 1 is not usable: it needs the age plugin age-plugin-absent, which is not on PATH"),
+        (ABSENT.identity.lower().encode(), "line 1 is not an age identity"),
         (b"\xff\xfe", "is not text"),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "not an SSH private key"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not an SSH private key"),
@@ -196,7 +197,11 @@ def test_a_recipients_file_of_every_kind(tmp_path: Path) -> None:
         (X25519.recipient + "\nage1qqqq", "line 2 is not usable"),
         (X25519.recipient.upper(), "of an unknown kind"),
         ("age1yubikey1qqqqqqqqqq", "line 1 is not usable: the checksum"),
-        ("age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e", "needs an age plugin"),
+        (
+            ABSENT.recipient,
+            "line 1 is not usable: it needs the age plugin age-plugin-absent, which is not on PATH",
+        ),
+        (ABSENT.recipient.upper(), "of an unknown kind"),
         ("ssh-dss AAAA", "SSH key of another kind"),
         ("ssh-ed25519", "recipient of kind ssh-ed25519 is malformed"),
         ("ssh-rsa AAAA me", "recipient of kind ssh-rsa is malformed"),

@@ -61,7 +61,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 @every_kind
 def test_a_wrapped_file_key_comes_back(kind: str) -> None:
     identity = key_pair(kind).identity
-    stanzas = [identity.recipient.wrap(FILE_KEY) for _ in range(20)]
+    stanzas = [identity.recipient.wrap(FILE_KEY).stanzas[0] for _ in range(20)]
     assert {identity.unwrap(stanza) for stanza in stanzas} == {FILE_KEY}
     assert len({stanza.body for stanza in stanzas}) == 20
     assert len({(len(stanza.body), *map(len, stanza.arguments)) for stanza in stanzas}) == 1
@@ -70,14 +70,14 @@ def test_a_wrapped_file_key_comes_back(kind: str) -> None:
 @every_kind
 @pytest.mark.parametrize("other", KINDS)
 def test_no_one_else_unwraps_it(kind: str, other: str) -> None:
-    stanza = key_pair(kind).identity.recipient.wrap(FILE_KEY)
+    stanza = key_pair(kind).identity.recipient.wrap(FILE_KEY).stanzas[0]
     assert key_pair(other, 1).identity.unwrap(stanza) is None
 
 
 @every_kind
 def test_another_stanza_type_is_ignored_whatever_is_in_it(kind: str) -> None:
     identity = key_pair(kind).identity
-    right = identity.recipient.wrap(FILE_KEY)
+    right = identity.recipient.wrap(FILE_KEY).stanzas[0]
     for name in (right.kind + "x", right.kind.swapcase(), "scrypt", "grease"):
         assert identity.unwrap(Stanza(name, ("?",) * 5, b"")) is None
 
@@ -85,7 +85,7 @@ def test_another_stanza_type_is_ignored_whatever_is_in_it(kind: str) -> None:
 @every_kind
 def test_malformed_stanzas_are_damage(kind: str) -> None:
     identity = key_pair(kind).identity
-    right = identity.recipient.wrap(FILE_KEY)
+    right = identity.recipient.wrap(FILE_KEY).stanzas[0]
     last = right.arguments[-1]
     wrong = [
         (),
@@ -102,7 +102,7 @@ def test_malformed_stanzas_are_damage(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["x25519", "hybrid", "ssh-ed25519"])
 def test_the_length_of_a_body_is_checked(kind: str) -> None:
     identity = key_pair(kind).identity
-    right = identity.recipient.wrap(FILE_KEY)
+    right = identity.recipient.wrap(FILE_KEY).stanzas[0]
     for body in (b"", right.body[:-1], right.body + b"\0", right.body * 2):
         with pytest.raises(CiphertextDamaged, match="a wrapped file key has"):
             identity.unwrap(replace(right, body=body))
@@ -112,7 +112,7 @@ def test_the_length_of_a_body_is_checked(kind: str) -> None:
 @pytest.mark.parametrize("point", LOW_ORDER, ids=lambda point: point.hex()[:6])
 def test_shares_of_low_order_are_damage(kind: str, point: bytes) -> None:
     identity = key_pair(kind).identity
-    right = identity.recipient.wrap(FILE_KEY)
+    right = identity.recipient.wrap(FILE_KEY).stanzas[0]
     share = bytes(1088) + point if kind == "hybrid" else point
     with pytest.raises(CiphertextDamaged, match="low order"):
         identity.unwrap(replace(right, arguments=(*right.arguments[:-1], encode_base64(share))))
@@ -122,7 +122,7 @@ def test_shares_of_low_order_are_damage(kind: str, point: bytes) -> None:
 @given(seed=st.integers())
 def test_no_stanza_breaks_an_identity(kind: str, seed: int) -> None:
     draw, identity = random.Random(seed), key_pair(kind).identity
-    right = identity.recipient.wrap(FILE_KEY)
+    right = identity.recipient.wrap(FILE_KEY).stanzas[0]
     arguments = [list(argument) for argument in right.arguments]
     for argument in arguments:
         if draw.random() < 0.5:

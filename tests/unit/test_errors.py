@@ -18,6 +18,7 @@ EXIT_CODES = {
     "IntegrityError": 3, "ManifestInvalid": 3, "ManifestUnexpected": 3, "ManifestAltered": 3,
     "ManifestUnauthenticated": 3, "DowngradeRefused": 3, "ChunkMissing": 3, "ChunkDamaged": 3,
     "DecryptionFailed": 4, "KeyRequired": 4, "WrongKey": 4, "CiphertextDamaged": 3,
+    "KeyUnavailable": 4,
     "NotFound": 5, "ObjectNotFound": 5, "BucketNotFound": 5, "StreamNotFound": 5,
     "ObjectExists": 6, "StreamExists": 6,
     "ResumeError": 7, "JournalMismatch": 7, "InputDiverged": 7, "InputTooShort": 7, "JournalDamaged": 7,
