@@ -79,20 +79,21 @@ class ChunkUploader:
         message = _SealedMessage(
             region,
             mark,
-            self._cipher.sealer(),
+            await self._workers.run(self._cipher.sealer),  # a plugin may have to wait for a human
             self._hasher.sha256() if self._encrypts else None,
             self._workers,
         )
         filled = await mark.reaches(self._part_bytes + 1)
-        # Small enough for one request: the mark is complete, since it did not get beyond one part.
+        # Small enough for one request: the mark is complete, since it did not get beyond one part. What is sealed may be
+        # shorter than planned, never longer.
         if self._cipher.sealed_size_bytes(filled) <= self._part_bytes:
             stored = await self._store.put(key, await message.whole(), storage_class=self._storage_class)
         else:
             stored = await self._put_parts(key, message)
-        expected = self._cipher.sealed_size_bytes(mark.position)
-        if stored.size_bytes != expected:
+        given = message.size_bytes
+        if stored.size_bytes != given:
             raise StoreUnavailable(
-                f"the store took {stored.size_bytes} bytes of {key!r} instead of {expected}"
+                f"the store took {stored.size_bytes} bytes of {key!r} instead of {given or 'all'}"
             )
         return UploadedChunk(
             etag=stored.etag,
@@ -127,6 +128,8 @@ class _SealedMessage:
         self._sealer = sealer
         self._hash_lane = hash_lane
         self._workers = workers
+        self._given_bytes = 0
+        self._is_given = False
 
     async def pieces(self) -> AsyncIterator[Bytes]:
         """Seal piece after piece as the mark moves."""
@@ -137,16 +140,25 @@ class _SealedMessage:
             self._region.evict(position, stop)
             position = stop
             if sealed:
+                self._given_bytes += len(sealed)
                 yield sealed
         last = self._seal_last()
+        self._given_bytes += len(last)
+        self._is_given = True
         if last:
             yield last
 
     async def whole(self) -> Bytes:
         """Seal all at once, for a chunk that fits into one request; plain bytes are not copied."""
         if self._hash_lane is None:
+            self._given_bytes, self._is_given = self._mark.position, True
             return self._region.view[: self._mark.position]
         return b"".join([piece async for piece in self.pieces()])
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of the sealed bytes, once all were given out; None before."""
+        return self._given_bytes if self._is_given else None
 
     def sha256(self) -> bytes | None:
         """Digest of the sealed bytes, once all were given out."""
