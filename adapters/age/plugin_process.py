@@ -164,6 +164,8 @@ class PluginProcess:
             status = self._process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
             return self.failure("closed the connection early")
+        if status < 0:
+            return self.failure(f"was ended by signal {-status}")
         return self.failure(f"ended early, with exit status {status}")
 
     def _end(self, *, at_once: bool) -> None:

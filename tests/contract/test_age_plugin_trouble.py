@@ -187,6 +187,11 @@ def test_a_plugin_that_ends_early_says_with_which_status(plugin: InstalledPlugin
         assert same(plugin, sealed, **settings) == expected
 
 
+def test_a_plugin_that_is_killed(plugin: InstalledPlugin, sealed: bytes) -> None:
+    plugin.path.write_text("#!/bin/sh\nkill -KILL $$\n")
+    assert same(plugin, sealed) == "the age plugin age-plugin-testplug was ended by signal 9"
+
+
 def test_a_plugin_that_only_closes_the_connection(plugin: InstalledPlugin) -> None:
     plugin.path.write_text("#!/bin/sh\nexec <&- >&-\nexec sleep 600\n")
     with pytest.raises(KeyUnavailable, match="closed the connection early"):
