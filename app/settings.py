@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from s3duct.domain.ports.user import User
 from s3duct.domain.retry import RetryPolicy
 
 _NAME = "s3duct"
@@ -40,7 +41,7 @@ class Settings:
     `key` is the spec of an AES key (`hex:…`, `file:…`, `env:…`). In its place, age: files of identities (to open with; put
     seals for their owners), recipients (`age1…`, `age1pq1…`, `ssh-…`) and files of recipients. `ask_passphrase` is called
     with a description of an identity file that is protected by a passphrase, and returns that; without it such files are
-    refused.
+    refused. `user` is whom age plugins turn to (for a PIN, or to touch a key).
     """
 
     bucket: str
@@ -54,6 +55,7 @@ class Settings:
     age_recipients: Sequence[str] = ()
     age_recipients_files: Sequence[str] = ()
     ask_passphrase: Callable[[str], str] | None = None
+    user: User | None = None
     scratch_dir: Path = field(default_factory=default_scratch_dir)
     state_dir: Path = field(default_factory=default_state_dir)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)

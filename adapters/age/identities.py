@@ -11,10 +11,11 @@ from s3duct.adapters.age.key_file import lines_of, read_key_file
 from s3duct.adapters.age.keys import Identity
 from s3duct.adapters.age.plugin_identity import PluginIdentity
 from s3duct.adapters.age.plugin_process import Plugin
-from s3duct.adapters.age.plugin_ui import NO_UI, PluginUi
+from s3duct.adapters.age.plugin_user import NOBODY
 from s3duct.adapters.age.scrypt import open_with_passphrase
 from s3duct.adapters.age.ssh_keys import parse_ssh_identity
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
+from s3duct.domain.ports.user import User
 
 # Called with what the passphrase is of: "the age identity file 'path'".
 PassphraseSource = Callable[[str], str]
@@ -24,21 +25,21 @@ _PLUGIN_IDENTITY = re.compile(r"AGE-PLUGIN-(.+)-")
 
 
 def read_identities(
-    path: str, *, passphrase: PassphraseSource | None = None, ui: PluginUi = NO_UI
+    path: str, *, passphrase: PassphraseSource | None = None, user: User = NOBODY
 ) -> tuple[Identity, ...]:
     """Read an identity file.
 
     Args:
         path: `~` stands for the home directory.
         passphrase: called once, with a description of the file, and only if it is protected by one.
-        ui: whom a plugin may turn to.
+        user: whom a plugin may turn to.
 
     Raises:
         KeySpecError: it cannot be read, is malformed, holds no identity, or one whose plugin is not installed.
         WrongKey: the passphrase is another one. A retry helps with the right one.
     """
     content = read_key_file(path, what=_WHAT)
-    return parse_identities(content, what=f"{_WHAT} {path!r}", passphrase=passphrase, ui=ui)
+    return parse_identities(content, what=f"{_WHAT} {path!r}", passphrase=passphrase, user=user)
 
 
 def parse_identities(
@@ -46,7 +47,7 @@ def parse_identities(
     *,
     what: str = _WHAT,
     passphrase: PassphraseSource | None = None,
-    ui: PluginUi = NO_UI,
+    user: User = NOBODY,
 ) -> tuple[Identity, ...]:
     """As `read_identities`, from what is in the file; `what` is how to call it in errors."""
     if is_armored(content) or content.startswith(_AGE_FILE):
@@ -56,20 +57,20 @@ def parse_identities(
     if content.lstrip().startswith(b"-----BEGIN "):
         return (parse_ssh_identity(content.lstrip(), what=what),)
     identities = tuple(
-        parse_identity(line, what=where, ui=ui) for where, line in lines_of(content, what=what)
+        parse_identity(line, what=where, user=user) for where, line in lines_of(content, what=what)
     )
     if not identities:
         raise KeySpecError(f"{what} holds no identity", hint="s3duct keygen makes one")
     return identities
 
 
-def parse_identity(text: str, *, what: str = "the age identity", ui: PluginUi = NO_UI) -> Identity:
+def parse_identity(text: str, *, what: str = "the age identity", user: User = NOBODY) -> Identity:
     """Read one age identity, `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…` or `AGE-PLUGIN-NAME-1…`.
 
     Args:
         text: without spaces around it.
         what: how to call it in errors.
-        ui: whom a plugin may turn to.
+        user: whom a plugin may turn to.
 
     Raises:
         KeySpecError: it is malformed or of an unknown kind, or its plugin is not installed.
@@ -83,7 +84,7 @@ def parse_identity(text: str, *, what: str = "the age identity", ui: PluginUi = 
         if prefix == hybrid.IDENTITY_PREFIX:
             return hybrid.HybridIdentity(secret)
         if found := _PLUGIN_IDENTITY.fullmatch(prefix):
-            return PluginIdentity(Plugin(found[1].lower()), text, ui=ui)
+            return PluginIdentity(Plugin(found[1].lower()), text, user=user)
     except KeySpecError as error:
         raise KeySpecError(f"{what} is not usable: {error.message}", hint=error.hint) from None
     raise KeySpecError(f"{what} is not an age identity")

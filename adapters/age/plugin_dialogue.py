@@ -7,8 +7,9 @@ from typing import Protocol
 
 from s3duct.adapters.age.header import Stanza
 from s3duct.adapters.age.plugin_process import PluginProcess
-from s3duct.adapters.age.plugin_ui import PluginUi, printable
+from s3duct.adapters.age.plugin_user import printable
 from s3duct.adapters.age.primitives import decode_base64
+from s3duct.domain.ports.user import User
 
 
 class Handler(Protocol):
@@ -18,12 +19,12 @@ class Handler(Protocol):
         """Raises `ValueError`, with what is wrong about it, if it is none."""
 
 
-def follow(process: PluginProcess, ui: PluginUi, results: Mapping[str, Handler]) -> None:
+def follow(process: PluginProcess, user: User, results: Mapping[str, Handler]) -> None:
     """Answer the plugin until it is done.
 
     Args:
         process: its first phase is over.
-        ui: whom to turn to for what it wants to say or know.
+        user: whom to turn to for what it wants to say or know.
         results: what takes the results, by command.
 
     Raises:
@@ -40,17 +41,17 @@ def follow(process: PluginProcess, ui: PluginUi, results: Mapping[str, Handler])
                 raise process.failure(f"gave an answer that is none: {error}") from error
             process.send("ok")
         else:
-            _answer(process, ui, command)
+            _answer(process, user, command)
 
 
-def _answer(process: PluginProcess, ui: PluginUi, command: Stanza) -> None:
+def _answer(process: PluginProcess, user: User, command: Stanza) -> None:
     text = f"{process.binary}: {process.shown(command.body)}"
     match command.kind:
         case "msg":
-            process.send("ok" if ui.say(text) else "fail")
+            process.send("ok" if user.say(text) else "fail")
         case "request-public" | "request-secret":
             secret = command.kind == "request-secret"
-            answer = ui.ask(text, secret=secret)
+            answer = user.ask(text, secret=secret)
             if answer is None:
                 process.send("fail")
                 return
@@ -59,7 +60,7 @@ def _answer(process: PluginProcess, ui: PluginUi, command: Stanza) -> None:
             process.send("ok", body=answer.encode("utf-8", "surrogateescape"))
         case "confirm":
             yes, no = _choices(process, command)
-            chosen = ui.confirm(text, yes=yes, no=no)
+            chosen = user.confirm(text, yes=yes, no=no)
             process.send(*(("fail",) if chosen is None else ("ok", "yes" if chosen else "no")))
         case _:  # of a later version of the protocol, or noise that keeps it open to one ("grease")
             process.send("unsupported")

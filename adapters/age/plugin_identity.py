@@ -9,8 +9,9 @@ from s3duct.adapters.age.keys import Identity, Recipient
 from s3duct.adapters.age.plugin_dialogue import follow
 from s3duct.adapters.age.plugin_process import Plugin
 from s3duct.adapters.age.plugin_recipient import PluginOwner
-from s3duct.adapters.age.plugin_ui import NO_UI, PluginUi
+from s3duct.adapters.age.plugin_user import NOBODY
 from s3duct.adapters.age.primitives import FILE_KEY_BYTES
+from s3duct.domain.ports.user import User
 
 _MACHINE = "identity-v1"
 
@@ -18,16 +19,16 @@ _MACHINE = "identity-v1"
 class PluginIdentity(Identity):
     """A key behind a plugin. Each file that is opened is a run of the plugin, and may take a touch or a PIN."""
 
-    def __init__(self, plugin: Plugin, text: str, *, ui: PluginUi = NO_UI) -> None:
+    def __init__(self, plugin: Plugin, text: str, *, user: User = NOBODY) -> None:
         """Keep what to give to the plugin; `text` is the identity as it was given."""
         self._plugin = plugin
         self._text = text
-        self._ui = ui
+        self._user = user
 
     @property
     def recipient(self) -> Recipient:
         """Whoever the plugin wraps for when it is given this identity."""
-        return PluginOwner(self._plugin, self._text, ui=self._ui)
+        return PluginOwner(self._plugin, self._text, user=self._user)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         """As the port of identities says."""
@@ -52,5 +53,5 @@ class PluginIdentity(Identity):
             for stanza in stanzas:
                 process.send("recipient-stanza", "0", stanza.kind, *stanza.arguments, body=stanza.body)
             process.send("done")
-            follow(process, self._ui, {"file-key": take})
+            follow(process, self._user, {"file-key": take})
         return file_keys[0] if file_keys else None

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from s3duct.adapters.age.header import BODY_COLUMNS, MAX_HEADER_BYTES, Stanza, read_stanza, write_stanza
-from s3duct.adapters.age.plugin_ui import printable
+from s3duct.adapters.age.plugin_user import printable
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, KeyUnavailable
 
 BINARY_PREFIX = "age-plugin-"

@@ -9,7 +9,8 @@ from s3duct.adapters.age.header import Stanza
 from s3duct.adapters.age.keys import Recipient, Wrapped
 from s3duct.adapters.age.plugin_dialogue import follow
 from s3duct.adapters.age.plugin_process import BINARY_PREFIX, Plugin
-from s3duct.adapters.age.plugin_ui import NO_UI, PluginUi
+from s3duct.adapters.age.plugin_user import NOBODY
+from s3duct.domain.ports.user import User
 
 PREFIX = "age1"
 MAX_STANZAS = 64
@@ -29,11 +30,11 @@ class _WrappedByPlugin(Recipient):
 
     _command: str
 
-    def __init__(self, plugin: Plugin, given: str, *, ui: PluginUi = NO_UI) -> None:
+    def __init__(self, plugin: Plugin, given: str, *, user: User = NOBODY) -> None:
         """Keep what to give to the plugin."""
         self._plugin = plugin
         self._given = given
-        self._ui = ui
+        self._user = user
 
     @property
     def post_quantum(self) -> bool | None:
@@ -54,7 +55,9 @@ class _WrappedByPlugin(Recipient):
             process.send("wrap-file-key", body=file_key)
             process.send("extension-labels")
             process.send("done")
-            follow(process, self._ui, {"recipient-stanza": answer.take_stanza, "labels": answer.take_labels})
+            follow(
+                process, self._user, {"recipient-stanza": answer.take_stanza, "labels": answer.take_labels}
+            )
             if not answer.stanzas:
                 raise process.failure("wrapped nothing")
         return Wrapped(tuple(answer.stanzas), answer.labels or frozenset())

@@ -6,21 +6,22 @@ from s3duct.adapters.age import bech32, hybrid, plugin_recipient, x25519
 from s3duct.adapters.age.key_file import lines_of, read_key_file
 from s3duct.adapters.age.keys import Recipient
 from s3duct.adapters.age.plugin_process import Plugin
-from s3duct.adapters.age.plugin_ui import NO_UI, PluginUi
+from s3duct.adapters.age.plugin_user import NOBODY
 from s3duct.adapters.age.ssh_keys import is_ssh_public_key, parse_ssh_recipient
 from s3duct.domain.errors import KeySpecError
+from s3duct.domain.ports.user import User
 
 _WHAT = "the age recipients file"
 _FORMS = "a recipient begins with age1, age1pq1, ssh-ed25519 or ssh-rsa"
 
 
-def parse_recipient(text: str, *, what: str = "the age recipient", ui: PluginUi = NO_UI) -> Recipient:
+def parse_recipient(text: str, *, what: str = "the age recipient", user: User = NOBODY) -> Recipient:
     """Read `age1…`, `age1pq1…`, `ssh-ed25519 …`, `ssh-rsa …`, or `age1NAME1…` of the plugin NAME.
 
     Args:
         text: without spaces around it; what follows an SSH key is its comment.
         what: how to call it in errors.
-        ui: whom a plugin may turn to.
+        user: whom a plugin may turn to.
 
     Raises:
         KeySpecError: it is malformed or of an unknown kind, or its plugin is not installed. The text is not repeated:
@@ -41,26 +42,26 @@ def parse_recipient(text: str, *, what: str = "the age recipient", ui: PluginUi 
             return hybrid.HybridRecipient(public)
         if prefix.startswith(plugin_recipient.PREFIX):
             return plugin_recipient.PluginRecipient(
-                Plugin(prefix.removeprefix(plugin_recipient.PREFIX)), text, ui=ui
+                Plugin(prefix.removeprefix(plugin_recipient.PREFIX)), text, user=user
             )
     except KeySpecError as error:
         raise KeySpecError(f"{what} is not usable: {error.message}", hint=error.hint or _FORMS) from None
     raise KeySpecError(f"{what} is of an unknown kind", hint=_FORMS)
 
 
-def read_recipients(path: str, *, ui: PluginUi = NO_UI) -> tuple[Recipient, ...]:
-    """Read a recipients file: one a line, `#` for comments, blank lines. `ui` as for `parse_recipient`.
+def read_recipients(path: str, *, user: User = NOBODY) -> tuple[Recipient, ...]:
+    """Read a recipients file: one a line, `#` for comments, blank lines. `user` as for `parse_recipient`.
 
     Raises:
         KeySpecError: it cannot be read, a line of it is malformed, or there is no recipient in it.
     """
-    return parse_recipients(read_key_file(path, what=_WHAT), what=f"{_WHAT} {path!r}", ui=ui)
+    return parse_recipients(read_key_file(path, what=_WHAT), what=f"{_WHAT} {path!r}", user=user)
 
 
-def parse_recipients(content: bytes, *, what: str = _WHAT, ui: PluginUi = NO_UI) -> tuple[Recipient, ...]:
+def parse_recipients(content: bytes, *, what: str = _WHAT, user: User = NOBODY) -> tuple[Recipient, ...]:
     """As `read_recipients`, from what is in the file; `what` is how to call it in errors."""
     recipients = tuple(
-        parse_recipient(line, what=where, ui=ui) for where, line in lines_of(content, what=what)
+        parse_recipient(line, what=where, user=user) for where, line in lines_of(content, what=what)
     )
     if not recipients:
         raise KeySpecError(f"{what} holds no recipient")

@@ -11,6 +11,7 @@ from cyclopts import Group, Parameter
 
 from s3duct.app.api import BufferWishes
 from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
+from s3duct.app.cli.terminal import TerminalUser
 from s3duct.app.settings import Settings, default_scratch_dir
 from s3duct.domain.sizes import parse_size
 
@@ -111,5 +112,6 @@ def settings_of(
         age_recipients=tuple(recipients.age_recipient or ()),
         age_recipients_files=tuple(recipients.age_recipients_file or ()),
         ask_passphrase=keys.passphrases(data_descriptor=data_descriptor),
+        user=TerminalUser(),
         scratch_dir=limits.scratch_dir or default_scratch_dir(),
     )

@@ -11,6 +11,7 @@ from s3duct.adapters.plain import PlainCipher
 from s3duct.app.settings import Settings
 from s3duct.domain.errors import UsageError
 from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.user import User
 
 if TYPE_CHECKING:
     from s3duct.adapters.age.keys import Identity, Recipient
@@ -69,17 +70,23 @@ class KeyRing:
         # Imported where age is used: it would cost every other start some 70 ms.
         from s3duct.adapters.age.identities import read_identities
 
-        passphrase = self._settings.ask_passphrase
+        settings = self._settings
         return tuple(
             identity
-            for path in self._settings.age_identities
-            for identity in read_identities(path, passphrase=passphrase)
+            for path in settings.age_identities
+            for identity in read_identities(path, passphrase=settings.ask_passphrase, user=self._user)
         )
+
+    @property
+    def _user(self) -> User:
+        from s3duct.adapters.age.plugin_user import NOBODY
+
+        return self._settings.user or NOBODY
 
     def _read_recipients(self) -> list[Recipient]:
         from s3duct.adapters.age.recipients import parse_recipient, read_recipients
 
-        recipients = [parse_recipient(text) for text in self._settings.age_recipients]
+        recipients = [parse_recipient(text, user=self._user) for text in self._settings.age_recipients]
         for path in self._settings.age_recipients_files:
-            recipients += read_recipients(path)
+            recipients += read_recipients(path, user=self._user)
         return recipients

@@ -12,7 +12,7 @@ from typing import cast
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.domain.errors import DecryptionFailed, IntegrityError, NotFound, UnsupportedFormat
+from s3duct.domain.errors import DecryptionFailed, IntegrityError, KeyUnavailable, NotFound, UnsupportedFormat
 from s3duct.domain.events import Listener
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_trust import Proof
@@ -106,7 +106,7 @@ async def _describe(
             manifest, problem = None, "it was altered after it was written (its MAC does not match)"
     except DecryptionFailed:
         pass  # sealed, and not for the key in hand
-    except (IntegrityError, UnsupportedFormat) as error:
+    except (IntegrityError, KeyUnavailable, UnsupportedFormat) as error:
         problem = error.message
     except NotFound:
         return None

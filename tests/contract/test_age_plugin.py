@@ -15,18 +15,18 @@ from s3duct.adapters.age.identities import parse_identities, parse_identity, rea
 from s3duct.adapters.age.keys import refuse_a_mixture
 from s3duct.adapters.age.plugin_identity import PluginIdentity
 from s3duct.adapters.age.plugin_recipient import PluginRecipient
-from s3duct.adapters.age.plugin_ui import NO_UI, NoUi, printable
+from s3duct.adapters.age.plugin_user import NOBODY, Nobody, printable
 from s3duct.adapters.age.primitives import encode_base64
 from s3duct.adapters.age.recipients import parse_recipient, parse_recipients, read_recipients
 from s3duct.domain.errors import CiphertextDamaged, KeyUnavailable, UsageError, WrongKey
-from tests.fakes.plugin_ui import FakeUi
+from tests.fakes.user import FakeUser
 from tests.support.age_keys import KINDS, key_pair, seal, unseal
 from tests.support.age_plugin import InstalledPlugin, command, install_plugin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from s3duct.adapters.age.plugin_ui import PluginUi
+    from s3duct.domain.ports.user import User
 
 FILE_KEY = bytes(range(16))
 
@@ -36,12 +36,12 @@ def plugin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InstalledPlugin:
     return install_plugin(monkeypatch, tmp_path / "bin")
 
 
-def sealing(plugin: InstalledPlugin, ui: PluginUi = NO_UI) -> AgeCipher:
-    return AgeCipher(recipients=[parse_recipient(plugin.recipient, ui=ui)])
+def sealing(plugin: InstalledPlugin, user: User = NOBODY) -> AgeCipher:
+    return AgeCipher(recipients=[parse_recipient(plugin.recipient, user=user)])
 
 
-def opening(plugin: InstalledPlugin, ui: PluginUi = NO_UI) -> AgeCipher:
-    return AgeCipher(identities=[parse_identity(plugin.identity, ui=ui)])
+def opening(plugin: InstalledPlugin, user: User = NOBODY) -> AgeCipher:
+    return AgeCipher(identities=[parse_identity(plugin.identity, user=user)])
 
 
 # --- sealing and opening -------------------------------------------------------------------------------------------
@@ -208,9 +208,9 @@ def test_another_identity_opens_where_a_plugin_fails(plugin: InstalledPlugin) ->
 
 def test_messages_are_shown_with_the_name_of_the_plugin(plugin: InstalledPlugin) -> None:
     plugin.settings(says=[command("msg", body=b"please touch\nyour key \x1b[2J\xff\xe2\x80\xae")])
-    ui = FakeUi()
-    seal(sealing(plugin, ui), b"")
-    assert ui.said == ["age-plugin-testplug: please touch your key [2J�"]
+    user = FakeUser()
+    seal(sealing(plugin, user), b"")
+    assert user.said == ["age-plugin-testplug: please touch your key [2J�"]
     assert plugin.answers() == [(["ok"], "")]
 
 
@@ -218,10 +218,10 @@ def test_messages_are_shown_with_the_name_of_the_plugin(plugin: InstalledPlugin)
 def test_a_value_is_asked_for(plugin: InstalledPlugin, secret: bool) -> None:
     kind = "request-secret" if secret else "request-public"
     plugin.settings(says=[command(kind, body=b"the PIN of key 7")])
-    ui = FakeUi(answer="päss wörd" * 20)
+    user = FakeUser(answer="päss wörd" * 20)
     sealed = seal(sealing(plugin), b"hello")
-    assert unseal(opening(plugin, ui), sealed) == b"hello"
-    assert ui.asked == [("age-plugin-testplug: the PIN of key 7", secret)]
+    assert unseal(opening(plugin, user), sealed) == b"hello"
+    assert user.asked == [("age-plugin-testplug: the PIN of key 7", secret)]
     assert plugin.answers() == [(["fail"], ""), (["ok"], "päss wörd" * 20)]
 
 
@@ -233,9 +233,9 @@ def test_a_confirmation_is_asked_for(plugin: InstalledPlugin, choice: bool | Non
     plugin.settings(
         says=[command("confirm", yes, no, body=b"plug it in"), command("confirm", yes, body=b"really")]
     )
-    ui = FakeUi(choice=choice)
-    seal(sealing(plugin, ui), b"")
-    assert ui.confirmed == [
+    user = FakeUser(choice=choice)
+    seal(sealing(plugin, user), b"")
+    assert user.confirmed == [
         ("age-plugin-testplug: plug it in", "plugged in", "skip"),
         ("age-plugin-testplug: really", "plugged in", None),
     ]
@@ -245,7 +245,7 @@ def test_a_confirmation_is_asked_for(plugin: InstalledPlugin, choice: bool | Non
 def test_without_a_user_every_request_fails_and_the_plugin_may_go_on(plugin: InstalledPlugin) -> None:
     requests = [("msg",), ("request-public",), ("request-secret",), ("confirm", encode_base64(b"yes"))]
     plugin.settings(says=[command(*request, body=b"?") for request in requests])
-    assert unseal(opening(plugin), seal(sealing(plugin, NoUi()), b"hello")) == b"hello"
+    assert unseal(opening(plugin), seal(sealing(plugin, Nobody()), b"hello")) == b"hello"
     assert plugin.answers() == [(["fail"], "")] * 8
 
 
@@ -258,16 +258,16 @@ def test_unknown_commands_are_answered_and_ignored(plugin: InstalledPlugin) -> N
 def test_one_plugin_speaks_at_a_time(plugin: InstalledPlugin, monkeypatch: pytest.MonkeyPatch) -> None:
     second = install_plugin(monkeypatch, plugin.path.parent, "second", says=[command("msg", body=b"touch")])
     heard, overlapped = threading.Event(), list[bool]()
-    their_ui = FakeUi(on_say=lambda _: heard.set())
+    their_user = FakeUser(on_say=lambda _: heard.set())
     with ThreadPoolExecutor() as pool:
 
         def begin_the_second(text: str) -> None:
-            running.append(pool.submit(seal, sealing(second, their_ui), b""))
+            running.append(pool.submit(seal, sealing(second, their_user), b""))
             overlapped.append(heard.wait(0.5))
 
         running = list[Future[bytes]]()
         plugin.settings(says=[command("msg", body=b"touch")])
-        seal(sealing(plugin, FakeUi(on_say=begin_the_second)), b"")
+        seal(sealing(plugin, FakeUser(on_say=begin_the_second)), b"")
         running[0].result()
     assert overlapped == [False]
     assert heard.is_set()

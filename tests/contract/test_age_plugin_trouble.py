@@ -17,7 +17,7 @@ from s3duct.adapters.age.plugin_recipient import MAX_STANZAS
 from s3duct.adapters.age.primitives import encode_base64
 from s3duct.adapters.age.recipients import parse_recipient
 from s3duct.domain.errors import ExitCode, KeySpecError, KeyUnavailable
-from tests.fakes.plugin_ui import FakeUi
+from tests.fakes.user import FakeUser
 from tests.support.age_keys import seal, unseal
 from tests.support.age_plugin import InstalledPlugin, command, install_plugin
 
@@ -42,7 +42,7 @@ def sealed(plugin: InstalledPlugin) -> bytes:
 def failures(plugin: InstalledPlugin, sealed: bytes, **settings: object) -> list[str]:
     """What is said when it wraps for a recipient, for an identity, and unwraps."""
     plugin.settings(**settings)
-    identity = parse_identity(plugin.identity, ui=FakeUi(answer=PIN))
+    identity = parse_identity(plugin.identity, user=FakeUser(answer=PIN))
     attempts: list[Callable[[], object]] = [
         AgeCipher(recipients=[parse_recipient(plugin.recipient)]).sealer,
         AgeCipher.of_identities([identity]).sealer,
@@ -328,6 +328,6 @@ def test_one_that_failed_leaves_the_way_free_for_the_next(plugin: InstalledPlugi
     with Plugin(plugin.name).run("identity-v1") as process:
         process.send("done")
         with pytest.raises(KeyboardInterrupt):
-            follow(process, FakeUi(on_say=interrupt), {})
+            follow(process, FakeUser(on_say=interrupt), {})
     plugin.settings()
     assert unseal(AgeCipher(identities=[parse_identity(plugin.identity)]), sealed) == b"hello"

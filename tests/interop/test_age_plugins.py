@@ -14,7 +14,7 @@ from s3duct.adapters.age.cipher import AgeCipher
 from s3duct.adapters.age.identities import parse_identity
 from s3duct.adapters.age.primitives import encode_base64
 from s3duct.adapters.age.recipients import parse_recipient
-from tests.fakes.plugin_ui import FakeUi
+from tests.fakes.user import FakeUser
 from tests.support.age_keys import key_pair, seal, unseal
 from tests.support.age_plugin import InstalledPlugin, command, install_plugin
 
@@ -111,16 +111,16 @@ class Pyrage:
 
 
 class Ours:
-    ui = FakeUi(answer="123456", choice=True)
+    user = FakeUser(answer="123456", choice=True)
 
     def seal(self, plugin: InstalledPlugin, plain: bytes) -> bytes:
-        return seal(AgeCipher(recipients=[parse_recipient(plugin.recipient, ui=self.ui)]), plain)
+        return seal(AgeCipher(recipients=[parse_recipient(plugin.recipient, user=self.user)]), plain)
 
     def seal_for_the_owner(self, plugin: InstalledPlugin, plain: bytes) -> bytes:
-        return seal(AgeCipher.of_identities([parse_identity(plugin.identity, ui=self.ui)]), plain)
+        return seal(AgeCipher.of_identities([parse_identity(plugin.identity, user=self.user)]), plain)
 
     def open(self, plugin: InstalledPlugin, sealed: bytes) -> bytes:
-        return unseal(AgeCipher(identities=[parse_identity(plugin.identity, ui=self.ui)]), sealed)
+        return unseal(AgeCipher(identities=[parse_identity(plugin.identity, user=self.user)]), sealed)
 
 
 PEERS: dict[str, Debian | Pyrage] = {"age": Debian(), "pyrage": Pyrage()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from s3duct.adapters.age.plugin_ui import PluginUi
+from s3duct.domain.ports.user import User
 
 
-class FakeUi(PluginUi):
+class FakeUser(User):
     """Remembers what it is shown and asked; `on_say` is called while a message is being shown."""
 
     def __init__(

@@ -1,35 +1,17 @@
-"""How an age plugin reaches the user: what it says, what it asks for."""
+"""What an age plugin says, made safe to show; and the user who is not there."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Protocol
+
+from s3duct.domain.ports.user import User
 
 _SHOWN_CHARACTERS = 400
 _SPACES = re.compile(r"\s+")
 
 
-class PluginUi(Protocol):
-    """The user, as a plugin sees them. Texts are one printable line and begin with the name of the plugin.
-
-    Calls come from any thread, one after another.
-    """
-
-    def say(self, text: str) -> bool:
-        """Show a message ("touch your key"). False if there is nobody to see it."""
-        ...
-
-    def ask(self, prompt: str, *, secret: bool) -> str | None:
-        """Ask for a line of text; `secret`: do not show what is typed. None if nobody answers."""
-        ...
-
-    def confirm(self, prompt: str, *, yes: str, no: str | None) -> bool | None:
-        """Let the user choose between `yes` and `no` (if named). None if nobody answers."""
-        ...
-
-
-class NoUi(PluginUi):
+class Nobody(User):
     """Nobody is there: every request of a plugin fails."""
 
     def say(self, text: str) -> bool:
@@ -45,7 +27,7 @@ class NoUi(PluginUi):
         return None
 
 
-NO_UI = NoUi()
+NOBODY = Nobody()
 
 
 def printable(text: bytes, *, without: Iterable[str] = ()) -> str:
