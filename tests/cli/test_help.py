@@ -15,7 +15,14 @@ from tests.support.command import run
 STORE = {"--bucket", "--prefix", "--region", "--endpoint-url", "--addressing-style", "--profile"}
 LIMITS = {"--memory-limit", "--diskspace-limit", "--buffer-chunks", "--scratch-dir"}
 OUTPUT = {"--summary", "--progress", "--quiet", "-q", "--verbose", "-v"}
-STREAM = STORE | {"--name", "--key"}
+OPENING = {"--key", "--age-identity", "--age-passphrase-fd"}
+TRUST = {
+    "--expect-manifest-sha256",
+    "--strict-manifest",
+    "--allow-unauthenticated-manifest",
+    "--allow-unencrypted",
+}
+STREAM = STORE | OPENING | {"--name"}
 
 FLAGS = {
     "put": STREAM
@@ -23,6 +30,8 @@ FLAGS = {
     | OUTPUT
     | {
         "--chunk-size",
+        "--age-recipient",
+        "--age-recipients-file",
         "--no-encrypt",
         "--encrypt-manifest",
         "--no-encrypt-manifest",
@@ -36,18 +45,19 @@ FLAGS = {
         "--clobber",
         "--allow-empty",
     },
-    "get": STREAM | LIMITS | OUTPUT | {"--no-decrypt"},
-    "list": STORE | {"--key", "--json"},
-    "verify": STREAM | LIMITS | OUTPUT | {"--deep"},
+    "get": STREAM | TRUST | LIMITS | OUTPUT | {"--no-decrypt"},
+    "list": STORE | OPENING | {"--json"},
+    "verify": STREAM | TRUST | LIMITS | OUTPUT | {"--deep"},
 }
 
 
 @pytest.mark.parametrize("verb", FLAGS)
 def test_help_names_every_flag_and_gives_an_example(verb: str) -> None:
-    outcome = run(verb, "--help").expect(0)
+    # Long names are broken in two on narrow terminals.
+    outcome = run(verb, "--help", environment={"COLUMNS": "160"}).expect(0)
     text = outcome.stdout.decode()
 
-    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", text))
 
     assert FLAGS[verb] - named == set()
     assert f"s3duct {verb} --bucket" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -139,7 +140,11 @@ def test_summaries_as_text_are_one_line(folder_bucket: FolderBucket, unique_name
 
     pace = r"\d+\.\d s, [\d.]+ [KMG]?i?B/s"
     name = re.escape(f"'{unique_name}'")
-    assert re.fullmatch(rf"s3duct: stored {name}: 100 KiB in 4 chunks, {pace}, not encrypted\n", put.stderr)
+    digest = hashlib.sha256(folder_bucket.read(stream.manifest_key)).hexdigest()
+    assert re.fullmatch(
+        rf"s3duct: stored {name}: 100 KiB in 4 chunks, {pace}, not encrypted, manifest SHA-256 {digest}\n",
+        put.stderr,
+    )
     assert re.fullmatch(
         rf"s3duct: restored {name}: 100 KiB in 4 chunks, {pace}, every chunk verified\n", get.stderr
     )

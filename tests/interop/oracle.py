@@ -14,14 +14,14 @@ _QUIET = {"0.3.0": (), "0.4.0": ("--quiet",)}
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """One released version. `stream` says where; its key file is passed on in the same form."""
+    """One released version. `stream` says where; its key is passed on in the same form."""
 
     version: str
     command: Path
 
     def put(self, stream: Stream, content: Input, *flags: str) -> Outcome:
         """Store."""
-        sealing = () if stream.key_file is not None else ("--no-encrypt",)
+        sealing = () if stream.encrypts else ("--no-encrypt",)
         return self._run("put", stream, *sealing, *flags, stdin=content).expect(0)
 
     def get(self, stream: Stream, *flags: str, code: int = 0) -> bytes:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from s3duct.app.api import ManifestTrust
 from tests.interop.freeze import PREFIX, VARIANTS, VECTORS
+from tests.interop.variants import ALLOW_UNPROVEN
 from tests.support.api import connect
 from tests.support.buckets import FolderBucket
 from tests.support.command import run
@@ -36,12 +38,22 @@ def test_frozen_streams_are_restored(
 ) -> None:
     stream = stream_of(frozen, version, variant)
     before = frozen.listing("")
+    unproven = variant == "aes-plain-manifest"
+    trust = ManifestTrust(allow_unauthenticated=unproven)
 
-    stream.restores(CONTENT)
+    stream.restores(CONTENT, *([ALLOW_UNPROVEN] if unproven else []))
     s3duct = connect(frozen, monkeypatch, key_file=stream.key_file, prefix=PREFIX)
-    assert s3duct.verify(stream.name).ok
-    assert s3duct.verify(stream.name, deep=True).ok
+    assert s3duct.verify(stream.name, trust=trust).ok
+    assert s3duct.verify(stream.name, deep=True, trust=trust).ok
     assert frozen.listing("") == before
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_frozen_plain_manifests_are_unproven(frozen: FolderBucket, version: str) -> None:
+    outcome = stream_of(frozen, version, "aes-plain-manifest").get(code=3)
+
+    assert outcome.stdout == b""
+    assert ALLOW_UNPROVEN in outcome.stderr
 
 
 def test_frozen_streams_are_listed(frozen: FolderBucket) -> None:
@@ -65,4 +77,4 @@ def test_a_flipped_bit_in_a_frozen_stream_is_found(frozen: FolderBucket, version
     content[500] ^= 1
     frozen.write(key, bytes(content))
 
-    assert stream.get(code=3).stdout == CONTENT[:1024]
+    assert stream.get(ALLOW_UNPROVEN, code=3).stdout == CONTENT[:1024]

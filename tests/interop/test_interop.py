@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from s3duct.app.api import ManifestTrust
 from tests.interop.oracle import Oracle
 from tests.interop.variants import (
     AES,
+    ALLOW_UNPROVEN,
     CHUNK_FLAGS,
     CONTENT,
     NESTED,
@@ -23,46 +24,12 @@ from tests.interop.variants import (
     TAGS,
     Variant,
 )
-from tests.servers import S3Server
 from tests.support.api import connect
 from tests.support.buckets import ServerBucket
 from tests.support.data import MIB, random_bytes
 from tests.support.streams import Stream
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 FindOracle = Callable[[str], Path]
-
-
-@pytest.fixture(params=["seaweedfs", "rclone_s3"])
-def server_bucket(request: pytest.FixtureRequest) -> Iterator[ServerBucket]:
-    server = request.getfixturevalue(request.param)
-    assert isinstance(server, S3Server)
-    with closing(ServerBucket(server)) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-def rclone_bucket(rclone_s3: S3Server) -> Iterator[ServerBucket]:
-    with closing(ServerBucket(rclone_s3)) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-def seaweedfs_bucket(seaweedfs: S3Server) -> Iterator[ServerBucket]:
-    with closing(ServerBucket(seaweedfs)) as bucket:
-        yield bucket
-
-
-@pytest.fixture
-def released_0_3_0(oracle: FindOracle) -> Oracle:
-    return Oracle("0.3.0", oracle("0.3.0"))
-
-
-@pytest.fixture
-def released_0_4_0(oracle: FindOracle) -> Oracle:
-    return Oracle("0.4.0", oracle("0.4.0"))
 
 
 def stream_of(variant: Variant, bucket: ServerBucket, unique_name: str, key_file: Path) -> Stream:
@@ -88,10 +55,11 @@ def test_we_restore_what_they_wrote(
     stream = stream_of(variant, seaweedfs_bucket, unique_name, key_file)
     Oracle(version, oracle(version)).put(stream, CONTENT, *variant.flags)
 
-    stream.restores(CONTENT)
+    stream.restores(CONTENT, *([ALLOW_UNPROVEN] if variant.unproven else []))
     s3duct = connect(seaweedfs_bucket, monkeypatch, key_file=stream.key_file, prefix=stream.prefix)
-    assert s3duct.verify(stream.name).ok
-    deep = s3duct.verify(stream.name, deep=True)
+    trust = ManifestTrust(allow_unauthenticated=variant.unproven)
+    assert s3duct.verify(stream.name, trust=trust).ok
+    deep = s3duct.verify(stream.name, deep=True, trust=trust)
     assert (deep.ok, deep.plain_checked) == (True, True)
     (entry,) = [entry for entry in s3duct.list() if entry.name == stream.name]
     manifest = entry.manifest
@@ -213,9 +181,40 @@ def test_the_wrong_key_for_a_stream_of_theirs(
         stream = Stream(seaweedfs_bucket, f"{unique_name}/{sealed}", key_file)
         released_0_4_0.put(stream, CONTENT, *CHUNK_FLAGS, sealed)
 
-        outcome = Stream(seaweedfs_bucket, stream.name, other_key_file).get(code=4)
+        outcome = Stream(seaweedfs_bucket, stream.name, other_key_file).get(ALLOW_UNPROVEN, code=4)
 
         assert outcome.stdout == b""
+
+
+@pytest.mark.parametrize("version", ["0.3.0", "0.4.0"])
+def test_a_plain_manifest_of_theirs_is_refused_until_it_is_allowed(
+    seaweedfs_bucket: ServerBucket, unique_name: str, key_file: Path, oracle: FindOracle, version: str
+) -> None:
+    """It carries no MAC, so whoever can write the bucket can have written it."""
+    stream = Stream(seaweedfs_bucket, unique_name, key_file)
+    Oracle(version, oracle(version)).put(stream, CONTENT, *AES.flags)
+
+    for outcome in (stream.get(code=3), stream.verify(code=3), stream.verify("--deep", code=3)):
+        assert outcome.stdout == b""
+        assert "carries no MAC of this key" in outcome.lines[0]
+        assert ALLOW_UNPROVEN in outcome.lines[1]
+    stream.get("--strict-manifest", code=3)
+    stream.restores(CONTENT, ALLOW_UNPROVEN)
+    stream.verify("--deep", ALLOW_UNPROVEN)
+    digest = hashlib.sha256(seaweedfs_bucket.read(stream.manifest_key)).hexdigest()
+    stream.restores(CONTENT, "--expect-manifest-sha256", digest)
+
+
+def test_a_sealed_manifest_of_theirs_is_refused_where_a_mac_is_demanded(
+    seaweedfs_bucket: ServerBucket, unique_name: str, key_file: Path, released_0_4_0: Oracle
+) -> None:
+    stream = Stream(seaweedfs_bucket, unique_name, key_file)
+    released_0_4_0.put(stream, CONTENT, *SEALED.flags)
+
+    stream.restores(CONTENT)
+    for outcome in (stream.get("--strict-manifest", code=3), stream.verify("--strict-manifest", code=3)):
+        assert outcome.stdout == b""
+        assert "carries no MAC of this key" in outcome.lines[0]
 
 
 @pytest.mark.parametrize(

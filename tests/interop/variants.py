@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tests.support.data import KIB, random_bytes
 
+# They write no MAC: what a key makes of their plain manifests has to be allowed.
+ALLOW_UNPROVEN = "--allow-unauthenticated-manifest"
 CHUNK_FLAGS = ("--chunk-size", "16K")
 CONTENT = random_bytes(5 * 16 * KIB + 33, "interop")
 
@@ -21,6 +23,11 @@ class Variant:
     name: str = "{}"
     tags: tuple[str, ...] = ()
     description: str = ""
+
+    @property
+    def unproven(self) -> bool:
+        """Whether a key proves nothing of the manifest when they wrote it."""
+        return self.encrypted and not self.sealed_manifest
 
     @property
     def flags(self) -> list[str]:

@@ -16,12 +16,18 @@ QUIET = ("--progress", "none")
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Name, bucket and key of a stream. Every method runs the command and expects an exit code."""
+    """Name, bucket and key of a stream (AES or age). Every method runs the command and expects an exit code."""
 
     bucket: Bucket
     name: str
     key_file: Path | None = None
     prefix: str = ""
+    age_identity: Path | None = None
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether there is a key."""
+        return self.key_file is not None or self.age_identity is not None
 
     @property
     def flags(self) -> list[str]:
@@ -31,6 +37,8 @@ class Stream:
             flags += ["--prefix", self.prefix]
         if self.key_file is not None:
             flags += ["--key", f"file:{self.key_file}"]
+        if self.age_identity is not None:
+            flags += ["--age-identity", str(self.age_identity)]
         return flags
 
     @property
@@ -62,9 +70,9 @@ class Stream:
         arguments = (verb, *self.flags, *QUIET, *flags)
         return Running(arguments, environment=self.bucket.environment, **options)
 
-    def restores(self, content: bytes) -> None:
+    def restores(self, content: bytes, *flags: str | Path) -> None:
         """See that the stream is `content`, byte by byte."""
-        restored = self.get()
+        restored = self.get(*flags)
         assert restored.stdout_bytes == len(content)
         assert restored.stdout == content
 
