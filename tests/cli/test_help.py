@@ -19,7 +19,7 @@ OPENING = {"--key", "--age-identity", "--age-passphrase-fd"}
 TRUST = {
     "--expect-manifest-sha256",
     "--strict-manifest",
-    "--allow-unauthenticated-manifest",
+    "--allow-unauthenticated",
     "--allow-unencrypted",
 }
 STREAM = STORE | OPENING | {"--name"}

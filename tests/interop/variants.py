@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.support.data import KIB, random_bytes
 
 # They write no MAC: what a key makes of their plain manifests has to be allowed.
-ALLOW_UNPROVEN = "--allow-unauthenticated-manifest"
+ALLOW_UNPROVEN = "--allow-unauthenticated"
 CHUNK_FLAGS = ("--chunk-size", "16K")
 CONTENT = random_bytes(5 * 16 * KIB + 33, "interop")
 
