@@ -113,6 +113,63 @@ def test_more_recipients_than_a_header_holds_are_refused() -> None:
         )
 
 
+# --- for whom it was sealed, as a manifest says ------------------------------------------------------------------------
+
+
+@every_kind
+def test_an_identity_may_open_what_names_it_and_nothing_else(kind: str) -> None:
+    mine = key_pair(kind)
+    for other in (key_pair(kind, 1), *(key_pair(name) for name in KINDS if name != kind)):
+        assert mine.opening().may_open(mine.recipient)
+        assert not mine.opening().may_open(other.recipient)
+        # Among several: first, last, in the middle.
+        assert mine.opening().may_open(f"{mine.recipient},{other.recipient}")
+        assert mine.opening().may_open(f"{other.recipient},{mine.recipient}")
+        assert mine.opening().may_open(f"{other.recipient},{mine.recipient},{other.recipient}")
+        both = AgeCipher(identities=[other.identity, mine.identity])
+        assert both.may_open(mine.recipient)
+        assert both.may_open(other.recipient)
+    strangers = ",".join(key_pair(name, 1).recipient for name in KINDS)
+    assert not mine.opening().may_open(strangers)
+    assert not mine.opening().may_open(mine.recipient[:-1])
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ssh-rsa"])
+@pytest.mark.parametrize("comment", [" me@host", " a comment of words", "  two spaces", " "])
+def test_the_comment_of_an_ssh_key_is_no_part_of_it(kind: str, comment: str) -> None:
+    mine, other = key_pair(kind), key_pair(kind, 1)
+    assert mine.opening().may_open(mine.recipient + comment)
+    assert mine.opening().may_open(f"{other.recipient} other,{mine.recipient}{comment}")
+    assert not mine.opening().may_open(other.recipient + comment)
+
+
+@every_kind
+@pytest.mark.parametrize("named", [None, ""])
+def test_what_names_nobody_may_open(kind: str, named: str | None) -> None:
+    assert key_pair(kind).opening().may_open(named)
+
+
+def test_without_an_identity_nothing_is_ruled_out_here() -> None:
+    """That there is nothing to open it with is said by `opener`."""
+    assert key_pair("x25519").sealing().may_open(key_pair("x25519", 1).recipient)
+    assert AgeCipher().may_open(key_pair("x25519").recipient)
+
+
+def test_whom_it_seals_for_is_not_whom_it_opens_for() -> None:
+    cipher = AgeCipher(
+        recipients=[key_pair("x25519", 1).identity.recipient], identities=[key_pair("x25519").identity]
+    )
+    assert cipher.may_open(key_pair("x25519").recipient)
+    assert not cipher.may_open(key_pair("x25519", 1).recipient)
+
+
+@every_kind
+def test_no_recipient_proves_an_origin(kind: str) -> None:
+    pair = key_pair(kind)
+    for cipher in (pair.cipher(), pair.opening(), pair.sealing()):
+        assert cipher.manifest_mac(b"{}") is None
+
+
 # --- sizes ---------------------------------------------------------------------------------------------------------
 
 

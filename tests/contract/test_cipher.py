@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import random
 from itertools import pairwise
@@ -153,7 +155,60 @@ def test_what_the_manifest_says_of_each_cipher() -> None:
     assert (aes.method, aes.recipient) == (EncryptionMethod.AES_256_GCM, None)
 
 
+@every_cipher
+def test_what_was_sealed_with_it_may_open(cipher: Cipher) -> None:
+    assert cipher.may_open(cipher.recipient)
+
+
+@every_cipher
+@pytest.mark.parametrize("recipient", [None, ""])
+def test_for_whom_is_not_known_may_open(cipher: Cipher, recipient: str | None) -> None:
+    assert cipher.may_open(recipient)
+
+
+@every_cipher
+@pytest.mark.parametrize("covered", [b"", b"{}", bytes(range(256)) * 500], ids=len)
+def test_a_mac_is_32_bytes_and_always_the_same_or_there_is_none(cipher: Cipher, covered: bytes) -> None:
+    mac = cipher.manifest_mac(covered)
+    assert cipher.manifest_mac(covered) == mac
+    assert (mac is not None) is (cipher.method is EncryptionMethod.AES_256_GCM)
+    assert mac is None or len(mac) == 32
+
+
 # --- AES-256-GCM ---------------------------------------------------------------------------------------------------
+
+
+def test_a_symmetric_key_decides_alone_whatever_the_manifest_names() -> None:
+    for cipher in (PlainCipher(), AesGcmCipher(KEY)):
+        assert cipher.may_open(key_pair("x25519").recipient)
+
+
+def test_macs_tell_keys_and_manifests_apart() -> None:
+    draw = random.Random(11)
+    keys = [KEY, bytes(32), bytes(31) + b"\1", b"\1" + bytes(31), *(draw.randbytes(32) for _ in range(50))]
+    covered = [b"", b"\0", b"{}", b'{"a":1}', b'{"a":2}']
+    macs = {AesGcmCipher(key).manifest_mac(text) for key in keys for text in covered}
+    assert len(macs) == len(keys) * len(covered)
+    assert None not in macs
+
+
+@given(key=st.binary(min_size=32, max_size=32), covered=st.binary(max_size=100))
+def test_a_mac_is_made_with_a_key_of_its_own(key: bytes, covered: bytes) -> None:
+    """RFC 5869 and RFC 2104, written out: whoever reads the bucket in ten years needs no more than that."""
+    cipher = AesGcmCipher(key)
+    extracted = hmac.new(bytes(32), key, hashlib.sha256).digest()
+    own_key = hmac.new(extracted, b"s3duct manifest mac v1\x01", hashlib.sha256).digest()
+    mac = cipher.manifest_mac(covered)
+    assert mac == hmac.new(own_key, covered, hashlib.sha256).digest()
+    # Never under the key that encrypts, nor what a key id shows.
+    assert mac != hmac.new(key, covered, hashlib.sha256).digest()
+    assert (
+        cipher.manifest_mac(b"s3duct key id v1")
+        != hmac.new(key, b"s3duct key id v1", hashlib.sha256).digest()
+    )
+    shown = cipher.manifest_mac(b"s3duct key id v1")
+    assert shown is not None
+    assert not shown.hex().startswith(cipher.key_id)
 
 
 @given(plain=st.binary(max_size=300), key=st.binary(min_size=32, max_size=32), seed=st.integers())

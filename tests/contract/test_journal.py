@@ -23,7 +23,7 @@ from s3duct.domain.digest import dual_digest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, LocalResourceError, RunInProgress, UnsupportedFormat
 from s3duct.domain.journal_codec import encode_header, encode_record_line
-from s3duct.domain.resume import JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 from tests.fakes.journal import FakeJournalStore
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ BINDING = RunBinding(
     storage_class="GLACIER",
 )
 HEADER = JournalHeader(BINDING, "00ff00ff", "0a1b2c3d", "2026-01-01T00:00:00+00:00")
+MANIFEST = ManifestRecord("ab" * 32)
 
 
 def record(index: int) -> ResumeRecord:
@@ -92,6 +93,26 @@ def test_records_are_read_back_in_the_order_of_writing(store: JournalStore) -> N
     assert continued is not None
     assert continued.records == (*found.records, record(3))
     again.close()
+
+
+def test_digests_of_manifests_are_kept_beside_the_records(store: JournalStore) -> None:
+    first, second = MANIFEST, ManifestRecord("cd" * 32)
+    journal = store.open(BINDING)
+    journal.start(HEADER)
+    for line in (record(0), first, record(1), first, second):
+        journal.append(line)
+    found = journal.read()
+    assert found is not None
+    assert found.records == (record(0), record(1))
+    assert found.manifests == {first.sha256, second.sha256}
+    journal.close()
+    again = store.open(BINDING)
+    assert again.read() == found
+    again.start(HEADER)
+    anew = again.read()
+    assert anew is not None
+    assert anew.manifests == frozenset()
+    again.discard()
 
 
 def test_start_drops_what_was_on_record(store: JournalStore) -> None:
@@ -204,6 +225,33 @@ def test_a_torn_last_record_is_dropped_and_overwritten_wherever_it_was_torn(fold
         journal.append(record(2))
         journal.close()
         assert the_file(folder).read_bytes() == whole + encode_record_line(record(2)), tail
+
+
+def test_a_torn_digest_of_a_manifest_is_dropped_and_overwritten(folder: Path) -> None:
+    store = FileJournalStore(folder)
+    whole, torn = encode_header(HEADER) + encode_record_line(record(0)), encode_record_line(MANIFEST)
+    store.open(BINDING).close()
+    for length in range(len(torn)):
+        the_file(folder).write_bytes(whole + torn[:length])
+        journal = store.open(BINDING)
+        found = journal.read()
+        assert found is not None
+        assert found.manifests == frozenset()
+        journal.append(MANIFEST)
+        journal.close()
+        assert the_file(folder).read_bytes() == whole + torn
+
+
+def test_a_malformed_digest_of_a_manifest_is_damage(folder: Path) -> None:
+    journal = FileJournalStore(folder).open(BINDING)
+    journal.start(HEADER)
+    journal.append(MANIFEST)
+    journal.append(record(0))
+    path = the_file(folder)
+    path.write_bytes(path.read_bytes().replace(b"abab", b"AB", 1))
+    with pytest.raises(JournalDamaged):
+        journal.read()
+    journal.close()
 
 
 def test_a_torn_header_is_nothing(folder: Path) -> None:

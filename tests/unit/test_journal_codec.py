@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, S3ductError, UnsupportedFormat
 from s3duct.domain.journal_codec import JOURNAL_VERSION, decode_journal, encode_header, encode_record_line
-from s3duct.domain.resume import Journal, JournalHeader, ResumePlan, RunBinding, check_binding
+from s3duct.domain.resume import (
+    Journal,
+    JournalHeader,
+    ManifestRecord,
+    ResumePlan,
+    RunBinding,
+    check_binding,
+)
 from tests.unit.saying import assert_well_said
-from tests.unit.strategies import headers, json_values, records_of, resume_records
+from tests.unit.strategies import headers, hex_digests, json_values, records_of, resume_records
 
 HEADER = JournalHeader(
     RunBinding("s3://bucket", "p/", "s", 4096, EncryptionMethod.AES_256_GCM, "0123", True, "GLACIER"),
@@ -67,6 +74,44 @@ def test_a_record_is_a_chunk_record_with_its_link_and_time() -> None:
         "chain",
         "ts",
     ]
+
+
+MANIFEST = ManifestRecord("ab" * 32)
+
+
+def test_a_manifest_record_is_a_line_with_its_digest_alone() -> None:
+    assert encode_record_line(MANIFEST) == b'{"manifest_sha256":"' + b"ab" * 32 + b'"}\n'
+
+
+@given(journals(), st.lists(hex_digests, max_size=3), st.randoms())
+def test_digests_of_manifests_are_read_wherever_they_stand(
+    journal: Journal, digests: list[str], order: Any
+) -> None:
+    lines = encode(journal)
+    places = sorted(order.randint(0, len(journal.records)) for _ in digests)
+    for place, digest in zip(reversed(places), digests, strict=True):
+        lines.insert(1 + place, encode_record_line(ManifestRecord(digest)))
+    data = b"".join(lines)
+    expected = dataclasses.replace(journal, manifests=frozenset(digests))
+    assert decode(data) == (expected, len(data))
+
+
+def test_a_manifest_record_that_was_torn_off_is_none() -> None:
+    whole, torn = b"".join(LINES), encode_record_line(MANIFEST)
+    for length in range(len(torn)):
+        assert decode(whole + torn[:length]) == (Journal(HEADER, RECORDS), len(whole))
+    found, _ = decode(whole + torn)
+    assert found == Journal(HEADER, RECORDS, frozenset({MANIFEST.sha256}))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "ab", "ab" * 31, "ab" * 33, "AB" * 32, "zz" * 32, "ab" * 31 + "a\n", None, 0, ["ab" * 32]]
+)
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_malformed_digest_of_a_manifest_is_damage(number: int, value: object) -> None:
+    line = json.dumps({"manifest_sha256": value}).encode() + b"\n"
+    with pytest.raises(JournalDamaged, match=f"line {number + 1} "):
+        decode(b"".join([*LINES[:number], line, *LINES[number:], LINES[1]]))
 
 
 def test_the_header_is_marked_with_its_version() -> None:
