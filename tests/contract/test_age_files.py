@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import random
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3duct.adapters.age.header import Stanza, write_header
+from s3duct.adapters.age.header import Stanza
 from s3duct.adapters.age.identities import parse_identities, parse_identity, read_identities
 from s3duct.adapters.age.key_file import MAX_FILE_BYTES, lines_of, read_key_file
 from s3duct.adapters.age.keygen import new_identity
-from s3duct.adapters.age.payload import PayloadSealer
-from s3duct.adapters.age.primitives import encode_base64, wrap_key
+from s3duct.adapters.age.primitives import encode_base64
 from s3duct.adapters.age.recipients import parse_recipient, parse_recipients, read_recipients
 from s3duct.adapters.age.scrypt import MAX_WORK_FACTOR, Passphrase, open_with_passphrase
 from s3duct.domain.errors import CiphertextDamaged, ExitCode, KeySpecError, S3ductError, WrongKey
-from tests.support.age_keys import KINDS, NOW, key_pair
+from tests.support.age_keys import KINDS, NOW, key_pair, protected
 from tests.support.age_plugin import InstalledPlugin
 
 X25519, HYBRID = key_pair("x25519"), key_pair("hybrid")
 ABSENT = InstalledPlugin(Path("nowhere"), "absent")
 SECRET = X25519.file.decode().splitlines()[-1]
-
-
-def protected(content: bytes, passphrase: str, factor: str = "2", salt: bytes = bytes(16)) -> bytes:
-    """An age file under a passphrase, at a work factor that costs nothing."""
-    stretch = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=4, r=8, p=1)
-    file_key, nonce = os.urandom(16), os.urandom(16)
-    body = wrap_key(file_key, stretch.derive(passphrase.encode()))
-    header = write_header([Stanza("scrypt", (encode_base64(salt), factor), body)], file_key)
-    sealer = PayloadSealer(file_key, nonce)
-    return bytes(sealer.update(memoryview(content), head=header + nonce)) + sealer.finish()
 
 
 def told(error: BaseException) -> str:

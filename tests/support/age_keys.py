@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -17,8 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from s3duct.adapters.age.cipher import AgeCipher
+from s3duct.adapters.age.header import Stanza, write_header
 from s3duct.adapters.age.identities import parse_identities
 from s3duct.adapters.age.keygen import new_identity
+from s3duct.adapters.age.payload import PayloadSealer
+from s3duct.adapters.age.primitives import encode_base64, wrap_key
 from s3duct.adapters.age.recipients import parse_recipient
 
 if TYPE_CHECKING:
@@ -96,3 +101,13 @@ def unseal(cipher: Cipher, sealed: bytes, step: int = 65_536) -> bytes:
         opener.advance(buffer, filled)
     stop = opener.finish(buffer, len(sealed))
     return bytes(buffer[opener.start : stop])
+
+
+def protected(content: bytes, passphrase: str, factor: str = "2", salt: bytes = bytes(16)) -> bytes:
+    """An age file under a passphrase, at a work factor that costs nothing."""
+    stretch = Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=32, n=4, r=8, p=1)
+    file_key, nonce = os.urandom(16), os.urandom(16)
+    body = wrap_key(file_key, stretch.derive(passphrase.encode()))
+    header = write_header([Stanza("scrypt", (encode_base64(salt), factor), body)], file_key)
+    sealer = PayloadSealer(file_key, nonce)
+    return bytes(sealer.update(memoryview(content), head=header + nonce)) + sealer.finish()
