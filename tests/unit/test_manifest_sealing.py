@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.age.cipher import AgeCipher
 from s3duct.adapters.plain import PlainCipher
-from s3duct.app.pipeline.manifest_io import StoredManifest, open_manifest, prepare_manifest
+from s3duct.app.pipeline.manifest_io import StoredManifest, open_manifest
+from s3duct.app.pipeline.manifest_io import prepare_manifest as prepare_apart
 from s3duct.app.pipeline.manifest_sealing import is_sealed, open_message, seal_message
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import KeyRequired, ManifestInvalid, S3ductError, UnsupportedFormat, WrongKey
@@ -24,7 +26,7 @@ from s3duct.domain.manifest_mac import ManifestMac, attach_mac, mac_in
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.names import StreamLocation
 from tests.support.age_keys import KINDS, key_pair
-from tests.unit.saying import assert_well_said
+from tests.unit.saying import assert_well_said, run
 from tests.unit.strategies import manifest_of, manifests
 
 if TYPE_CHECKING:
@@ -47,10 +49,14 @@ def manifest_for(cipher: Cipher, *, sealed: bool = False) -> Manifest:
     return dataclasses.replace(manifest, method=cipher.method, recipient=cipher.recipient, sealed=sealed)
 
 
+def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
+    return run(prepare_apart(manifest, cipher))
+
+
 def opened(content: bytes, cipher: Cipher) -> OpenedManifest:
     stored = StoredManifest(bytearray(content), hashlib.sha256(content).hexdigest())
     try:
-        return open_manifest(stored, LOCATION, cipher)
+        return run(open_manifest(stored, LOCATION, cipher))
     except S3ductError as error:
         assert_well_said(error)
         raise
@@ -76,7 +82,7 @@ def test_what_was_prepared_is_opened(cipher: Cipher, manifest: Manifest) -> None
     manifest = dataclasses.replace(manifest, method=cipher.method, sealed=sealed)
     location = StreamLocation("", manifest.name)
     content = prepare_manifest(manifest, cipher)
-    found = open_manifest(StoredManifest(bytearray(content), "ab"), location, cipher)
+    found = run(open_manifest(StoredManifest(bytearray(content), "ab"), location, cipher))
     assert found == OpenedManifest(manifest, sealed, "ab", Proof.MAC if cipher is KEY else Proof.NONE)
     assert is_sealed(content) is sealed
 
@@ -175,6 +181,20 @@ def without_key_id(content: bytes) -> Any:
     document = json.loads(content)
     document.get("s3duct", {}).get("mac", {}).pop("key_id", None)
     return document
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")], ids=["lists", "objects"])
+def test_no_depth_of_nesting_is_a_crash(opening: str, closing: str) -> None:
+    """Some depths can be parsed, but not be written again for the MAC."""
+    content = prepare_manifest(manifest_for(KEY), KEY).decode()[:-1]
+    limit = sys.getrecursionlimit()
+    for depth in [100, *range(limit - 60, limit + 10), 100_000]:
+        nested = opening * depth + "1" + closing * depth
+        stored = f'{content}, "later": {nested}}}'.encode()
+        try:
+            assert opened(stored, KEY).proof is Proof.WRONG_MAC
+        except ManifestInvalid:
+            assert depth > 100
 
 
 # --- a wrong key, damage, and no key --------------------------------------------------------------------------------

@@ -168,12 +168,12 @@ SEALED_WITH_MAC = Case(AES, AES, True, True, Proof.MAC, None)
         (
             SEALED_WITH_MAC._replace(is_sealed=False), DEFAULT_TRUST,
             "the manifest of 's' says that it is sealed, but it is not sealed",
-            ["--allow-unauthenticated-manifest"], ExitCode.INTEGRITY,
+            ["--allow-unauthenticated"], ExitCode.INTEGRITY,
         ),
         (
             SEALED_WITH_MAC._replace(says_sealed=False), DEFAULT_TRUST,
             "the manifest of 's' says that it is not sealed, but it is sealed",
-            ["--allow-unauthenticated-manifest"], ExitCode.INTEGRITY,
+            ["--allow-unauthenticated"], ExitCode.INTEGRITY,
         ),
         (
             SEALED_WITH_MAC._replace(proof=Proof.OTHER_KEY), DEFAULT_TRUST,
@@ -186,17 +186,17 @@ SEALED_WITH_MAC = Case(AES, AES, True, True, Proof.MAC, None)
         (
             SEALED_WITH_MAC._replace(proof=Proof.WRONG_MAC), DEFAULT_TRUST,
             "the manifest of 's' was altered after it was written: its MAC does not match",
-            ["--allow-unauthenticated-manifest"], ExitCode.INTEGRITY,
+            ["--allow-unauthenticated"], ExitCode.INTEGRITY,
         ),
         (
             SEALED_WITH_MAC._replace(proof=Proof.NONE), DEFAULT_TRUST,
             "the manifest of 's' carries no MAC of this key: whoever can write the bucket can have written it",
-            ["--allow-unauthenticated-manifest", "--expect-manifest-sha256", "0.3 and 0.4"], ExitCode.INTEGRITY,
+            ["--allow-unauthenticated", "--expect-manifest-sha256", "0.3 and 0.4"], ExitCode.INTEGRITY,
         ),
         (
             SEALED_WITH_MAC._replace(proof=Proof.SEALED), ManifestTrust(strict=True),
             "the manifest of 's' carries no MAC of this key: whoever can write the bucket can have written it",
-            ["--allow-unauthenticated-manifest", "--expect-manifest-sha256"], ExitCode.INTEGRITY,
+            ["--allow-unauthenticated", "--expect-manifest-sha256"], ExitCode.INTEGRITY,
         ),
     ],
 )  # fmt: skip

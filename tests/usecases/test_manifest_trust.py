@@ -124,7 +124,7 @@ async def test_a_manifest_without_a_mac_counts_if_it_is_sealed(seal: bool) -> No
     else:
         error = await refused(world)
         assert isinstance(error, ManifestUnauthenticated)
-        assert "--allow-unauthenticated-manifest" in error.hint
+        assert "--allow-unauthenticated" in error.hint
         await accepted(world, ManifestTrust(allow_unauthenticated=True))
     assert isinstance(
         await refused(world.elsewhere(), ManifestTrust(strict=True)),
