@@ -12,7 +12,10 @@ GIB = 1024 * MIB
 TIB = 1024 * GIB
 
 _UNITS = {"": 1, "K": KIB, "M": MIB, "G": GIB, "T": TIB}
-_SIZE = re.compile(r"(?P<number>[0-9]{1,24}(?:\.[0-9]{1,24})?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+# ASCII: ignoring case alone, K is also the Kelvin sign, and i the Turkish one.
+_SIZE = re.compile(
+    r"(?P<number>[0-9]{1,24}(?:\.[0-9]{1,24})?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII
+)
 
 
 def parse_size(text: str) -> int:

@@ -50,6 +50,13 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     assert_well_said(caught.value)
 
 
+@pytest.mark.parametrize("text", ["5\u212a", "5\u212aB", "5K\u0130B", "5\u0131B", "5K\u0131b"])
+def test_what_is_a_unit_only_when_case_is_ignored_is_refused(text: str) -> None:
+    """The Kelvin sign, a capital I with a dot, a small one without."""
+    with pytest.raises(UsageError, match="not a size"):
+        parse_size(text)
+
+
 @pytest.mark.parametrize("text", ["0.5", "1.0001K", "0.0000000000001T"])
 def test_a_fraction_of_a_byte_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="whole number of bytes"):
