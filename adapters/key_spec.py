@@ -44,7 +44,10 @@ def _from_hex(text: str, *, what: str) -> bytes:
 
 
 def _from_environment(variable: str, environment: Mapping[str, str]) -> bytes:
-    value = environment.get(variable)
+    try:
+        value = environment.get(variable)
+    except UnicodeEncodeError:  # no variable of a process is called so
+        value = None
     if value is None:
         raise KeySpecError(f"the environment variable {variable!r} is not set", hint=_FORMS)
     return _from_hex(value.strip(), what=f"the environment variable {variable!r}")

@@ -149,6 +149,12 @@ def test_a_variable_that_is_not_set_is_refused(name: str) -> None:
     assert repr(name) in refusal(f"env:{name}", {"OTHER": HEX}).message
 
 
+def test_a_name_that_no_variable_can_have_is_refused() -> None:
+    for name in ("\ud800", "a\0b", "A=B"):
+        with pytest.raises(KeySpecError, match="is not set"):
+            read_key(f"env:{name}")
+
+
 @pytest.mark.parametrize(
     "content",
     [
