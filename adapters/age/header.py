@@ -137,14 +137,12 @@ def read_stanza(lines: list[str], at: int) -> tuple[Stanza, int]:
     words = lines[at].split(" ")[1:]
     if not all(map(_ARGUMENT.fullmatch, words)):
         raise malformed("an argument of a stanza is empty or not printable")
-    wrapped = []
-    for line in lines[at + 1 :]:
-        wrapped.append(line)
-        if len(line) != BODY_COLUMNS:
-            break
-    if not wrapped or len(wrapped[-1]) >= BODY_COLUMNS:
+    last = at + 1
+    while last < len(lines) and len(lines[last]) == BODY_COLUMNS:
+        last += 1
+    if last == len(lines) or len(lines[last]) > BODY_COLUMNS:
         raise malformed("the body of a stanza does not end with a short line")
-    body = decode_base64("".join(wrapped))
+    body = decode_base64("".join(lines[at + 1 : last + 1]))
     if body is None:
         raise malformed("the body of a stanza is not canonical base64")
-    return Stanza(words[0], tuple(words[1:]), body), at + 1 + len(wrapped)
+    return Stanza(words[0], tuple(words[1:]), body), last + 1

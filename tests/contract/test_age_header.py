@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -13,6 +14,7 @@ from s3duct.adapters.age.header import (
     MAX_HEADER_BYTES,
     HeaderScan,
     Stanza,
+    _read_stanza,
     malformed,
     parse_header,
     write_header,
@@ -119,6 +121,17 @@ def test_an_endless_header_is_refused_after_a_bounded_part_of_it() -> None:
         scanned(endless, list(range(0, len(endless), 100)))
     with pytest.raises(CiphertextDamaged, match="MAC line is too long"):
         scanned(ONE[:-1] + b"A" * 100, [len(ONE) + 99])
+
+
+def test_reading_a_stanza_costs_no_more_where_many_follow() -> None:
+    """Or 20,000 of them, which a header has room for, would take a second."""
+    lines = ["-> a", ""] * 50_000
+    tracemalloc.start()
+    try:
+        assert _read_stanza(lines, 0) == (Stanza("a", (), b""), 2)
+        assert tracemalloc.get_traced_memory()[1] < len(lines)
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_largest_header_is_read() -> None:
