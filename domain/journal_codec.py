@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.encryption import EncryptionMethod
@@ -22,6 +23,9 @@ JOURNAL_VERSION = 1
 _MARK = "s3duct_journal"
 _MANIFEST = "manifest_sha256"
 _ANY = 1 << 62
+# Both become parts of object keys (see `ChunkKeys`).
+_RUN_ID = re.compile(r"[0-9a-f]{8,64}")
+_GENERATION = re.compile(r"(?:[0-9a-f]{8})?")
 
 
 def encode_header(header: JournalHeader) -> bytes:
@@ -103,12 +107,19 @@ def _decode_header(line: bytes) -> JournalHeader:
         )
         return JournalHeader(
             binding=binding,
-            run_id=fields.text("run_id"),
-            generation=fields.text("generation"),
+            run_id=_hex(fields, "run_id", _RUN_ID),
+            generation=_hex(fields, "generation", _GENERATION),
             created=fields.text("created"),
         )
     except (IntegrityError, KeyError, TypeError, ValueError) as error:
         raise _damaged("its first line cannot be read") from error
+
+
+def _hex(fields: Fields, key: str, pattern: re.Pattern[str]) -> str:
+    text = fields.text(key)
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{key} is not what names a run")
+    return text
 
 
 def _decode_record(line: bytes, *, name: str) -> ResumeRecord | ManifestRecord:

@@ -120,7 +120,7 @@ def test_start_drops_what_was_on_record(store: JournalStore) -> None:
     journal.start(HEADER)
     for index in range(5):
         journal.append(record(index))
-    other = replace(HEADER, run_id="abcd", generation="")
+    other = replace(HEADER, run_id="00112233", generation="")
     journal.start(other)
     journal.append(record(7))
     journal.close()

@@ -24,7 +24,7 @@ from tests.unit.strategies import headers, hex_digests, json_values, records_of,
 
 HEADER = JournalHeader(
     RunBinding("s3://bucket", "p/", "s", 4096, EncryptionMethod.AES_256_GCM, "0123", True, "GLACIER"),
-    run_id="00ff",
+    run_id="0123456789abcdef",
     generation="0123abcd",
     created="2026-01-01T00:00:00+00:00",
 )
@@ -212,6 +212,19 @@ def test_a_record_without_one_of_its_fields_is_damage(field: str) -> None:
     del fields[field]
     with pytest.raises(JournalDamaged):
         decode(LINES[0] + json.dumps(fields).encode() + b"\n" + LINES[2])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("generation", "0123abc"), ("generation", "0123abcde"), ("generation", "0123ABCD"), ("generation", "x"),
+        ("generation", "../0123a"), ("run_id", ""), ("run_id", "0123abc"), ("run_id", "g" * 16), ("run_id", "\ud800" * 8),
+    ],
+)  # fmt: skip
+def test_a_header_of_which_no_keys_can_be_made_is_damage(field: str, value: str) -> None:
+    fields = json.loads(LINES[0]) | {field: value}
+    with pytest.raises(JournalDamaged, match="first line"):
+        decode(json.dumps(fields).encode() + b"\n")
 
 
 def test_a_newer_journal_is_unsupported_whatever_else_it_says() -> None:
