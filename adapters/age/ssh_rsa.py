@@ -26,12 +26,16 @@ class SshRsaRecipient(Recipient):
         """Keep the key.
 
         Raises:
-            KeySpecError: it is too short or too long.
+            KeySpecError: it is too short or too long, or nothing can be encrypted with it.
         """
         if not _SMALLEST_KEY_BITS <= public.key_size <= _LARGEST_KEY_BITS:
             raise KeySpecError(
                 f"an ssh-rsa key has {public.key_size} bits, not {_SMALLEST_KEY_BITS} to {_LARGEST_KEY_BITS}"
             )
+        try:
+            public.encrypt(bytes(FILE_KEY_BYTES), _OAEP)
+        except ValueError:  # an even modulus, for one, is found out no earlier
+            raise KeySpecError("an ssh-rsa recipient is not a public key") from None
         self._public = public
         self.key = SshPublicKey.of(public)
 

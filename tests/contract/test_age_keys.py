@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from contextlib import suppress
 from dataclasses import replace
@@ -215,6 +216,15 @@ def test_other_kinds_of_ssh_keys_are_refused() -> None:
 def test_short_rsa_keys_are_refused() -> None:
     with pytest.raises(KeySpecError, match="1024 bits"):
         SshRsaIdentity(generate_private_key(65537, 1024))  # noqa: S505 -- the point of the test
+
+
+@pytest.mark.parametrize("modulus", [(1 << 2048) - 2, (1 << 2047) + 2], ids=["large", "small"])
+def test_rsa_keys_that_encrypt_nothing_are_refused(modulus: int) -> None:
+    """The loader lets them pass."""
+    fields = [b"ssh-rsa", b"\1\0\1", b"\0" + modulus.to_bytes(256, "big")]
+    wire = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    with pytest.raises(KeySpecError, match="not a public key"):
+        parse_ssh_recipient("ssh-rsa " + base64.b64encode(wire).decode())
 
 
 @pytest.mark.parametrize("y", [1, 2**255 - 19, 2**255 - 18, 0, 2**255 - 20])
