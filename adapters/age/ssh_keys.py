@@ -18,6 +18,9 @@ from s3duct.adapters.age.ssh_wire import SshPublicKey
 from s3duct.domain.errors import KeySpecError
 
 _KINDS = "only ssh-ed25519 and ssh-rsa keys can encrypt"
+# OpenSSH writes keys of up to 16,384 bits, in 12.8 kB. The time it takes to check a key grows with the cube of its size: a
+# file of 100 kB would take hours.
+_MAX_PRIVATE_KEY_BYTES = 16 * 1024
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 # What `cryptography` raises about a key that it cannot read: by kind, by form, by arithmetic.
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
@@ -57,8 +60,12 @@ def parse_ssh_identity(content: bytes, *, what: str) -> Identity:
         what: how to call it in errors.
 
     Raises:
-        KeySpecError: it is malformed, encrypted, or of a kind that cannot decrypt.
+        KeySpecError: it is malformed, encrypted, too large, or of a kind that cannot decrypt.
     """
+    if len(content) > _MAX_PRIVATE_KEY_BYTES:
+        raise KeySpecError(
+            f"{what} has more than {_MAX_PRIVATE_KEY_BYTES} bytes, too many for an SSH private key"
+        )
     load = load_ssh_private_key if content.startswith(_OPENSSH) else load_pem_private_key
     try:
         private = load(content, None)

@@ -227,6 +227,15 @@ def test_rsa_keys_that_encrypt_nothing_are_refused(modulus: int) -> None:
         parse_ssh_recipient("ssh-rsa " + base64.b64encode(wire).decode())
 
 
+def test_a_private_key_that_would_take_too_long_to_check_is_refused_by_its_size() -> None:
+    end = b"\n-----END RSA PRIVATE KEY-----\n"
+    for begin in (b"-----BEGIN RSA PRIVATE KEY-----\n", b"-----BEGIN OPENSSH PRIVATE KEY-----\n"):
+        with pytest.raises(KeySpecError, match="too many for an SSH private key"):
+            parse_ssh_identity(begin + b"A" * 16_384 + end, what="the file")
+        with pytest.raises(KeySpecError, match="that can be read"):
+            parse_ssh_identity(begin + b"A" * (16_384 - len(begin + end)) + end, what="the file")
+
+
 @pytest.mark.parametrize("y", [1, 2**255 - 19, 2**255 - 18, 0, 2**255 - 20])
 def test_ed25519_points_without_use_are_refused(y: int) -> None:
     key = SshPublicKey.of(Ed25519PrivateKey.generate().public_key())
