@@ -5,6 +5,10 @@ VENV ?= .venv
 ORACLES ?= .oracles
 BIN := $(abspath $(VENV))/bin
 
+FUZZ_FACTOR ?= 20
+FUZZ_RUNS ?= 1000000
+FUZZ_SECONDS ?= 120
+
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 ORACLE_VERSIONS := 0.3.0 0.4.0
@@ -16,7 +20,7 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 LINKS := .typing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest format oracles clean
+.PHONY: help demo test lint types contracts pytest fuzz format oracles clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +42,10 @@ contracts: $(DEV) ## the arrows of the architecture
 
 pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest)
 	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/pytest $(PYTEST_ARGS)
+
+fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
+	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \
+		$(BIN)/pytest tests/fuzz -o timeout=0 $(PYTEST_ARGS)
 
 format: $(DEV) ## rewrite what lint would complain about, where a tool can
 	$(BIN)/ruff check --fix .
