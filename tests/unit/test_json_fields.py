@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +110,26 @@ def test_a_mass_of_tiny_values_is_refused(element: str) -> None:
     data = b'{"x": [' + b",".join([element.encode()] * (MIB // 2)) + b"]}"
     with pytest.raises(ManifestInvalid, match="too many values"):
         parse_json_object(data)
+
+
+@pytest.mark.parametrize("pair", ['"",\n', '"",0,', '"\\"",0,', "[],"])
+def test_counting_takes_no_memory(pair: str) -> None:
+    data = b'{"x": [' + pair.encode() * (MIB // 2) + b"0]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ManifestInvalid, match="too many values"):
+            parse_json_object(data)
+        assert tracemalloc.get_traced_memory()[1] < MIB // 2
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [1, 8, 17])
+def test_keys_count_as_values_do(size: int) -> None:
+    """Each one that is new costs more than a hundred bytes."""
+    keys = [f'"{number:0{size}x}":0' for number in range(MIB // 6)]
+    with pytest.raises(ManifestInvalid, match="too many values"):
+        parse_json_object(f"{{{','.join(keys)}}}".encode())
 
 
 @pytest.mark.parametrize("text", [",[{" * 500_000, '\\"' * 600_000, "\\\\" * 600_000])
