@@ -20,7 +20,7 @@ class PrivateKeyFiles(KeyFiles):
         try:
             target = Path(path).expanduser()
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-        except FileExistsError:
+        except (FileExistsError, IsADirectoryError):
             raise KeySpecError(
                 f"there is a file {path!r} already, and it is not overwritten",
                 hint="what was sealed with a key is lost without it; choose another path",

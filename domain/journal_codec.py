@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import IntegrityError, JournalDamaged, UnsupportedFormat
-from s3duct.domain.json_fields import Fields, parse_json_object
+from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest_codec import decode_record, encode_record
 from s3duct.domain.resume import (
     RESTART_HINT,
@@ -23,6 +26,8 @@ JOURNAL_VERSION = 1
 _MARK = "s3duct_journal"
 _MANIFEST = "manifest_sha256"
 _ANY = 1 << 62
+_CHECK = "check"
+_CHECK_DIGITS = 16
 # Both become parts of object keys (see `ChunkKeys`).
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 _GENERATION = re.compile(r"(?:[0-9a-f]{8})?")
@@ -31,7 +36,7 @@ _GENERATION = re.compile(r"(?:[0-9a-f]{8})?")
 def encode_header(header: JournalHeader) -> bytes:
     """Write the header as one line, newline included."""
     binding = header.binding
-    return _line(
+    return checked_line(
         {
             _MARK: JOURNAL_VERSION,
             "run_id": header.run_id,
@@ -52,8 +57,8 @@ def encode_header(header: JournalHeader) -> bytes:
 def encode_record_line(record: ResumeRecord | ManifestRecord) -> bytes:
     """Write one record as one line, newline included."""
     if isinstance(record, ManifestRecord):
-        return _line({_MANIFEST: record.sha256})
-    return _line({**encode_record(record.chunk), "chain": record.link.hex(), "ts": record.stored_at})
+        return checked_line({_MANIFEST: record.sha256})
+    return checked_line({**encode_record(record.chunk), "chain": record.link.hex(), "ts": record.stored_at})
 
 
 def decode_journal(data: bytes) -> tuple[Journal | None, int]:
@@ -88,13 +93,13 @@ def decode_journal(data: bytes) -> tuple[Journal | None, int]:
 
 def _decode_header(line: bytes) -> JournalHeader:
     try:
-        document = parse_json_object(line)
-        fields = Fields(document)
-        version = fields.integer(_MARK, low=1, high=_ANY)
+        version = Fields(parse_json_object(line)).integer(_MARK, low=1, high=_ANY)
         if version > JOURNAL_VERSION:
             raise UnsupportedFormat(
                 f"the journal has version {version}", hint="upgrade s3duct to resume this run"
             )
+        document = _parse_checked(line)
+        fields = Fields(document)
         binding = RunBinding(
             destination=fields.text("destination"),
             prefix=fields.text("prefix"),
@@ -123,7 +128,7 @@ def _hex(fields: Fields, key: str, pattern: re.Pattern[str]) -> str:
 
 
 def _decode_record(line: bytes, *, name: str) -> ResumeRecord | ManifestRecord:
-    document = parse_json_object(line)
+    document = _parse_checked(line)
     fields = Fields(document)
     if _MANIFEST in document:
         return ManifestRecord(fields.digest(_MANIFEST).hex())
@@ -138,5 +143,21 @@ def _damaged(reason: str) -> JournalDamaged:
     return JournalDamaged(f"the journal of the unfinished run is damaged: {reason}", hint=RESTART_HINT)
 
 
-def _line(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode("utf-8") + b"\n"
+def checked_line(fields: Mapping[str, object]) -> bytes:
+    """Write one JSON object as one line, newline included, with a check value over the others at its end."""
+    checked = {**fields, _CHECK: _check_value(fields)}
+    return json.dumps(checked, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def _parse_checked(line: bytes) -> dict[str, Any]:
+    """Parse one line whole. Raises `ManifestInvalid` if it is no JSON, or not as it was written."""
+    fields = parse_json_object(line)
+    if fields.pop(_CHECK, None) != _check_value(fields):
+        invalid("a line does not match its check value")
+    return fields
+
+
+def _check_value(fields: Mapping[str, object]) -> str:
+    """SHA-256 over the line without it, cut to 64 bits: against failing disks, not against forgers."""
+    content = json.dumps(fields, separators=(",", ":")).encode("utf-8")
+    return hashlib.sha256(content).hexdigest()[:_CHECK_DIGITS]

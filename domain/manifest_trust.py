@@ -118,7 +118,7 @@ class ManifestTrust:
         if manifest.method is not cipher.method:
             raise KeyRequired(
                 f"the stream {manifest.name!r} is encrypted with {manifest.method.value}, not {cipher.method.value}",
-                hint=f"give its key instead: {_KEY_FLAGS[manifest.method]}",
+                hint=f"either the manifest was replaced, or it needs another kind of key: {_KEY_FLAGS[manifest.method]}",
             )
         if self.expected_sha256 is None and not self.allow_unauthenticated:
             self._check_proof(opened, cipher)

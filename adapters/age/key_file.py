@@ -21,6 +21,11 @@ def read_key_file(path: str, *, what: str) -> bytes:
     Raises:
         KeySpecError: it cannot be read, or is too large.
     """
+    if path.upper().startswith(("AGE-SECRET-KEY-", "AGE-PLUGIN-")):
+        raise KeySpecError(
+            f"{what} is to be named by its path, and a key was given",
+            hint="write the key into a file of mode 0600",
+        )
     try:
         with Path(path).expanduser().open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import string
 from typing import NoReturn
 
-from s3duct.domain.encryption import AES_OVERHEAD_BYTES, AGE_MAGIC, EncryptionMethod
+from s3duct.domain.encryption import (
+    AES_NONCE_BYTES,
+    AES_OVERHEAD_BYTES,
+    AES_TAG_BYTES,
+    AGE_MAGIC,
+    EncryptionMethod,
+)
 from s3duct.domain.errors import (
     CiphertextDamaged,
     DecryptionFailed,
@@ -92,7 +98,7 @@ def _explain(error: DecryptionFailed, opened: bytearray, name: str) -> NoReturn:
         raise KeyRequired(
             f"the manifest of {name!r} is encrypted: {error.message}", hint=error.hint
         ) from error
-    readable = _is_mostly_text(opened[AES_OVERHEAD_BYTES:])
+    readable = _is_mostly_text(opened[AES_NONCE_BYTES:-AES_TAG_BYTES])
     if isinstance(error, CiphertextDamaged) or (not isinstance(error, WrongKey) and readable):
         raise ManifestInvalid(
             f"the manifest of {name!r} is damaged: {error.message}",

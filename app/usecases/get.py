@@ -66,9 +66,7 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
     opened = await open_stream(location, trust=request.trust, ports=ports, retrier=retrier)
     manifest = opened.manifest
     raw = request.raw and manifest.encrypted
-    # Sealed bytes may be had with any key or none; the right one still says whether the manifest is what it seems.
-    keyless = raw and ports.cipher.method is not manifest.method
-    request.trust.check(opened, ports.plain_cipher if keyless else ports.cipher)
+    request.trust.check(opened, ports.cipher)
     cipher = None if raw else cipher_for(manifest, ports)
     limits = buffer_limits(manifest, request.buffers, ports)
     listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))

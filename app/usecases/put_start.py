@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
@@ -13,6 +13,7 @@ from s3duct.domain.chunk import ChunkKeys, chunk_key
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
+    JournalDamaged,
     ManifestInvalid,
     ObjectNotFound,
     StreamExists,
@@ -26,6 +27,7 @@ from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.resume import (
+    RESTART_HINT,
     Journal,
     JournalHeader,
     ResumePlan,
@@ -122,6 +124,8 @@ class PutStarter:
         if recorded is not None:
             check_binding(recorded.header, binding)
         records = recorded.records if recorded is not None else ()
+        if recorded is not None:
+            _check_keys(records, _keys_of(recorded.header))
         if finished is None:
             records = await self._still_stored(records)
         vanished = len(recorded.records) - len(records) if recorded is not None else 0
@@ -129,7 +133,7 @@ class PutStarter:
         header = recorded.header if recorded is not None else await self._new_header(binding, existing)
         return PutStart(
             header=header,
-            keys=ChunkKeys(binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES]),
+            keys=_keys_of(header),
             is_new=recorded is None,
             plan=ResumePlan(records, finished=finished is not None),
             vanished_chunks=vanished,
@@ -191,6 +195,20 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
+
+
+def _keys_of(header: JournalHeader) -> ChunkKeys:
+    return ChunkKeys(header.binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES])
+
+
+def _check_keys(records: Iterable[ResumeRecord], keys: ChunkKeys) -> None:
+    """Check that the run put its chunks where it says: otherwise the manifest would name another stream's."""
+    for record in records:
+        if record.chunk.key != keys.of(record.chunk.index):
+            raise JournalDamaged(
+                f"the journal's record of chunk {record.chunk.index} names another chunk's object",
+                hint=RESTART_HINT,
+            )
 
 
 def _stored_bytes(record: ResumeRecord) -> int:

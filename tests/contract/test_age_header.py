@@ -14,9 +14,9 @@ from s3duct.adapters.age.header import (
     MAX_HEADER_BYTES,
     HeaderScan,
     Stanza,
-    _read_stanza,
     malformed,
     parse_header,
+    read_stanza,
     write_header,
 )
 from s3duct.adapters.age.keys import argument_of, check_body
@@ -128,7 +128,7 @@ def test_reading_a_stanza_costs_no_more_where_many_follow() -> None:
     lines = ["-> a", ""] * 50_000
     tracemalloc.start()
     try:
-        assert _read_stanza(lines, 0) == (Stanza("a", (), b""), 2)
+        assert read_stanza(lines, 0) == (Stanza("a", (), b""), 2)
         assert tracemalloc.get_traced_memory()[1] < len(lines)
     finally:
         tracemalloc.stop()

@@ -91,7 +91,7 @@ def _header(data: bytes) -> None:
 
 def _headers() -> Sequence[bytes]:
     odd = [Stanza("!", ("~", "a" * 70), bytes(48)), Stanza("grease", (), b""), Stanza("b", ("c",), bytes(47))]
-    wrapped = [identity.recipient.wrap(_FILE_KEY) for identity in _identities()]
+    wrapped = [stanza for identity in _identities() for stanza in identity.recipient.wrap(_FILE_KEY).stanzas]
     secret = Stanza("scrypt", (encode_base64(bytes(16)), "2"), bytes(32))
     return [write_header(stanzas, _FILE_KEY) for stanzas in (odd, wrapped[:1], wrapped, [secret])]
 
