@@ -251,6 +251,16 @@ def test_damage_of_an_age_manifest_is_told_from_another_identity() -> None:
     assert type(refusal(content, OTHER_AGE)) is WrongKey
 
 
+def test_a_long_age_header_is_not_taken_for_the_text_that_the_right_key_brings_to_light() -> None:
+    """That is how AES tells damage from a wrong key; age says so itself."""
+    many = AgeCipher.of_identities([key_pair("hybrid", number).identity for number in range(10)])
+    manifest = dataclasses.replace(manifest_for(many, sealed=True), recipient=None)
+    content = prepare_manifest(manifest, many)
+    assert content.index(b"\n---") * 10 > len(content) * 9
+    assert type(refusal(content, key_pair("hybrid", 10).opening())) is WrongKey
+    assert opened(content, key_pair("hybrid", 9).opening()).manifest == manifest
+
+
 @given(st.data())
 def test_any_damage_of_an_age_manifest_is_an_error_that_says_one_of_the_two(data: st.DataObject) -> None:
     content = bytearray(prepare_manifest(manifest_for(AGE, sealed=True), AGE))
