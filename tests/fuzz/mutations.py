@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.fuzz.model import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.fuzz.model import Target
 
@@ -169,7 +169,7 @@ def damaged_json(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
             case "hostile":
                 _put(container, at, _Text(draw(_hostile(_value(container, at)))))
             case "edit":
-                _put(container, at, draw(_edited(_value(container, at))))
+                _put(container, at, draw(st.sampled_from(_near(_value(container, at)))))
             case "exchange":
                 _put(container, at, copy.deepcopy(_value(to, other)))
             case "rename" if isinstance(container, _Object):
@@ -178,7 +178,7 @@ def damaged_json(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
             case _:
                 inner = _value(container, at)
                 _put(container, at, _Object([("a", inner)]) if draw(st.booleans()) else [inner])
-    return "\n".join(map(_written, documents)).encode("utf-8", "surrogatepass")
+    return _encoded(documents)
 
 
 def _hostile(value: Any) -> st.SearchStrategy[str]:
@@ -188,18 +188,52 @@ def _hostile(value: Any) -> st.SearchStrategy[str]:
     return _ANY | st.sampled_from(_TEXTS) if isinstance(value, str) else _ANY
 
 
-@st.composite
-def _edited(draw: st.DrawFn, value: Any) -> Any:
-    """Nearly the same value."""
+def _near(value: Any) -> list[Any]:
+    """Values that are nearly the same."""
     if isinstance(value, bool):
-        return not value
+        return [not value]
     if isinstance(value, int):
-        return draw(st.sampled_from([value - 1, value + 1, -value, 0, 2 * value]))
+        return [value - 1, value + 1, -value, 0, 2 * value]
     if isinstance(value, str) and not isinstance(value, _Text):
-        ends = [0, len(value), *(at for at, character in enumerate(value) if character == "/")]
-        at = draw(st.sampled_from(ends) | st.integers(0, len(value)))
-        return value[:at] + draw(st.sampled_from(_INSERTS)) + value[at + draw(st.integers(0, 1)) :]
-    return value
+        ends = {
+            0,
+            len(value) // 2,
+            len(value),
+            *(at for at, character in enumerate(value) if character == "/"),
+        }
+        return [
+            value[:at] + insert + value[at + dropped :]
+            for at in sorted(ends)
+            for insert in _INSERTS
+            for dropped in (0, 1)
+        ]
+    return [value]
+
+
+def every_single_change(seed: bytes) -> Iterator[bytes]:
+    """Yield `seed` with one field or element dropped, repeated, or replaced by each hostile, near and twin value."""
+    for number in range(len(_places(_documents(seed)))):
+        documents = _documents(seed)
+        container, at = _places(documents)[number]
+        held = container[at]
+        near, hostile = _near(_value(container, at)), [*_NUMBERS, *_TEXTS, *_OTHERS]
+        twins = [
+            twin[other][1] for twin, other in _places(documents) if _are_twins(container, at, twin, other)
+        ]
+        for value in [*near, *twins, *map(_Text, hostile)]:
+            _put(container, at, value)
+            yield _encoded(documents)
+        container[at] = held
+        container.insert(at, held)
+        yield _encoded(documents)
+        del container[at : at + 2]
+        yield _encoded(documents)
+
+
+def _are_twins(container: list[Any], at: int, twin: list[Any], other: int) -> bool:
+    """Whether these are fields of one name in two objects."""
+    both = isinstance(container, _Object) and isinstance(twin, _Object) and twin is not container
+    return both and bool(container[at][0] == twin[other][0])
 
 
 def _documents(seed: bytes) -> list[Any]:
@@ -237,6 +271,10 @@ def _value(container: list[Any], at: int) -> Any:
 
 def _put(container: list[Any], at: int, value: Any) -> None:
     container[at] = (container[at][0], value) if isinstance(container, _Object) else value
+
+
+def _encoded(documents: list[Any]) -> bytes:
+    return "\n".join(map(_written, documents)).encode("utf-8", "surrogatepass")
 
 
 def _written(value: Any) -> str:
