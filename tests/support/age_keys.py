@@ -27,6 +27,8 @@ from s3duct.adapters.age.primitives import encode_base64, wrap_key
 from s3duct.adapters.age.recipients import parse_recipient
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from s3duct.adapters.age.keys import Identity
     from s3duct.domain.ports.cipher import Cipher
 
@@ -61,6 +63,19 @@ class KeyPair(NamedTuple):
 def key_pair(kind: str, number: int = 0) -> KeyPair:
     """The same pair whenever it is asked for."""
     return _key_pair(kind, number)
+
+
+def secret_of(pair: KeyPair) -> str:
+    """The line of an identity file that is to be kept secret."""
+    return pair.file.decode().splitlines()[-1]
+
+
+def identity_file(folder: Path, kind: str, number: int = 0) -> Path:
+    """Write the identity of the pair into a file of the mode that `age` and SSH ask for."""
+    path = folder / f"{kind}-{number}.identity"
+    path.write_bytes(key_pair(kind, number).file)
+    path.chmod(0o600)
+    return path
 
 
 def ssh_private_key(kind: str, number: int = 0) -> SshPrivateKey:
