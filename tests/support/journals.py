@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class JournalText:
-    """One journal: its header and the records of its whole lines."""
+    """One journal: its header, and the chunk records of its whole lines."""
 
     header: dict[str, Any]
     records: list[dict[str, Any]]
@@ -40,5 +40,6 @@ def read_journal(name: str) -> JournalText | None:
             continue
         header = json.loads(lines[0])
         if header["name"] == name:
-            return JournalText(header, [json.loads(line) for line in lines[1:]])
+            records = [json.loads(line) for line in lines[1:]]
+            return JournalText(header, [record for record in records if "s3_key" in record])
     return None
