@@ -13,7 +13,12 @@ from tests.support.buckets import Bucket
 
 
 def connect(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, *, key_file: Path | None = None, prefix: str = ""
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    key_file: Path | None = None,
+    age_identity: Path | None = None,
+    prefix: str = "",
 ) -> S3duct:
     """Return the API with the settings that `bucket`'s flags stand for."""
     for name, value in bucket.environment.items():
@@ -25,6 +30,7 @@ def connect(
             endpoint_url=flags.get("--endpoint-url"),
             prefix=prefix,
             key=None if key_file is None else f"file:{key_file}",
+            age_identities=() if age_identity is None else (str(age_identity),),
         )
     )
 

@@ -6,12 +6,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tests.support.buckets import Bucket
 from tests.support.command import Input, Outcome, Running, run
 
 QUIET = ("--progress", "none")
+
+
+class KeyFields(TypedDict, total=False):
+    """The key of a `Stream`, by the name of its field."""
+
+    key_file: Path
+    age_identity: Path
 
 
 @dataclass(frozen=True, slots=True)
