@@ -39,14 +39,24 @@ class Exchange:
 class RecordingProxy:
     """Context manager; clients talk to `endpoint_url`. The Host header passes unchanged, so signatures stay valid."""
 
-    def __init__(self, target_url: str, *, on_request: Callable[[Exchange], object] = lambda _: None) -> None:
-        """Remember the server; nothing listens yet. `on_request` is called before a request is passed on."""
+    def __init__(
+        self,
+        target_url: str,
+        *,
+        on_request: Callable[[Exchange], object] = lambda _: None,
+        on_answer: Callable[[Exchange], object] = lambda _: None,
+    ) -> None:
+        """Remember the server; nothing listens yet.
+
+        `on_request` is called before a request is passed on, `on_answer` before its answer is.
+        """
         parts = urlsplit(target_url)
         assert parts.hostname is not None
         self._target = (parts.hostname, parts.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._on_request = on_request
+        self._on_answer = on_answer
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._open: set[socket.socket] = set()
@@ -119,6 +129,7 @@ class RecordingProxy:
                 server.sendall(piece)
             answer = downstream.head()
             exchange.status = int(answer.split(b" ", 2)[1])
+            self._on_answer(exchange)
             client.sendall(answer)
             if method != "HEAD" and exchange.status not in _NO_BODY:
                 for piece in downstream.body(answer):
