@@ -1,0 +1,1 @@
+"""Tests: whatever is done to what is stored, nothing unverified is given out."""

@@ -1,0 +1,83 @@
+"""The cells of the matrix: each variant of each attack, with each way to put, where there is such a thing.
+
+Chunks and manifests are attacked under a post-quantum key as well, once each: what differs is the header alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from typing import Generic, TypeVar
+
+from tests.tamper.attacks import Variant
+from tests.tamper.chunk_attacks import CHUNK_ATTACKS
+from tests.tamper.chunk_expectations import expected_of_chunk
+from tests.tamper.journal_attacks import JOURNAL_ATTACKS
+from tests.tamper.journal_expectations import expected_of_journal
+from tests.tamper.manifest_attacks import MANIFEST_ATTACKS
+from tests.tamper.manifest_expectations import expected_by_get
+from tests.tamper.modes import MODES, POST_QUANTUM, Mode
+from tests.tamper.outcomes import Ends, Inapplicable, Outcome
+from tests.tamper.readers import GET
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Cell(Generic[S]):
+    """One variant of an attack on a stream put in one mode; `expected` is for the first way to look."""
+
+    variant: Variant[S]
+    mode: Mode
+    expected: Outcome | Ends
+
+    def __str__(self) -> str:
+        return f"{self.variant}-{self.mode.name}"
+
+
+def cells_of(
+    variants: Iterable[Variant[S]], expect: Callable[[str, Mode], Outcome | Ends], smoke: str
+) -> list[Cell[S]]:
+    listed = list(variants)
+    pairs = [
+        *product(listed, MODES),
+        *((variant, POST_QUANTUM) for variant in listed if str(variant) == smoke),
+    ]
+    return [Cell(variant, mode, expect(str(variant), mode)) for variant, mode in pairs]
+
+
+ALL_CHUNK_CELLS = cells_of(
+    CHUNK_ATTACKS.variants,
+    lambda variant, mode: expected_of_chunk(variant, mode, GET),
+    "re-seal:other-content-for-the-same-recipient",
+)
+ALL_MANIFEST_CELLS = cells_of(MANIFEST_ATTACKS.variants, expected_by_get, "re-seal:for-another-key")
+ALL_JOURNAL_CELLS = cells_of(JOURNAL_ATTACKS.variants, expected_of_journal, "drop:a-record")
+
+
+def applicable(cells: Iterable[Cell[S]]) -> list[Cell[S]]:
+    return [cell for cell in cells if not isinstance(cell.expected, Inapplicable)]
+
+
+CHUNK_CELLS = applicable(ALL_CHUNK_CELLS)
+MANIFEST_CELLS = applicable(ALL_MANIFEST_CELLS)
+JOURNAL_CELLS = applicable(ALL_JOURNAL_CELLS)
+
+# What the product does wrong: cells that fail until it is mended, and then must leave these lists.
+WRONG_WHEN_RAW = {
+    f"downgrade:{variant}-{mode}"
+    for variant in ("method-renamed", "method-renamed-and-reordered")
+    for mode in ("aes", "aes-sealed", "age", "age-sealed")
+}
+WRONG_JOURNALS = {
+    "flip:s3_key-of-a-record": "a record's key is believed",
+    "swap:keys-of-records": "a record's key is believed",
+    "extend:by-a-record-that-names-another-chunk": "a record's key is believed",
+    "extend:by-a-record-that-names-a-chunk-of-the-older-stream": "a record's key is believed",
+    "flip:generation-that-is-none": "a malformed generation raises no error of the domain",
+    "flip:etag-of-a-record": "a record's ETag is believed",
+    "swap:tags-of-records": "a record's ETag is believed",
+    "flip:encrypted_sha256-of-a-record": "a record's sealed digest is believed",
+    "swap:sealed-digests-of-records": "a record's sealed digest is believed",
+}
