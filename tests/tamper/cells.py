@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Generic, TypeVar
 
+from s3duct.domain.errors import ChunkDamaged, IntegrityError
 from tests.tamper.attacks import Variant
 from tests.tamper.chunk_attacks import CHUNK_ATTACKS
 from tests.tamper.chunk_expectations import expected_of_chunk
@@ -70,14 +71,18 @@ WRONG_WHEN_RAW = {
     for variant in ("method-renamed", "method-renamed-and-reordered")
     for mode in ("aes", "aes-sealed", "age", "age-sealed")
 }
-WRONG_JOURNALS = {
-    "flip:s3_key-of-a-record": "a record's key is believed",
-    "swap:keys-of-records": "a record's key is believed",
-    "extend:by-a-record-that-names-another-chunk": "a record's key is believed",
-    "extend:by-a-record-that-names-a-chunk-of-the-older-stream": "a record's key is believed",
-    "flip:generation-that-is-none": "a malformed generation raises no error of the domain",
-    "flip:etag-of-a-record": "a record's ETag is believed",
-    "swap:tags-of-records": "a record's ETag is believed",
-    "flip:encrypted_sha256-of-a-record": "a record's sealed digest is believed",
-    "swap:sealed-digests-of-records": "a record's sealed digest is believed",
+_KEY = "a record's key is believed", IntegrityError
+_TAG = "a record's ETag is believed", AssertionError
+_SEAL = "a record's sealed digest is believed", ChunkDamaged
+# Why it is wrong, and what shows it: only what is wrong with keys spoils the stream for one who has the key.
+WRONG_JOURNALS: dict[str, tuple[str, type[Exception]]] = {
+    "flip:s3_key-of-a-record": _KEY,
+    "swap:keys-of-records": _KEY,
+    "extend:by-a-record-that-names-another-chunk": _KEY,
+    "extend:by-a-record-that-names-a-chunk-of-the-older-stream": _KEY,
+    "flip:generation-that-is-none": ("a malformed generation raises no error of the domain", ValueError),
+    "flip:etag-of-a-record": _TAG,
+    "swap:tags-of-records": _TAG,
+    "flip:encrypted_sha256-of-a-record": _SEAL,
+    "swap:sealed-digests-of-records": _SEAL,
 }

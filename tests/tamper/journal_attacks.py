@@ -192,9 +192,18 @@ def splice(choose: Callable[[JournalScene], bytes]) -> Work:
     return work
 
 
-_add(Attack.SPLICE, "a-record-of-another-stream", splice(lambda scene: scene.foreign))
 _add(Attack.SPLICE, "a-record-of-the-older-stream", splice(lambda scene: scene.older))
-_add(Attack.SPLICE, "the-journal-of-another-stream", replace_by(lambda scene: scene.foreign))
+
+
+@JOURNAL_ATTACKS.variant(Attack.SPLICE)
+async def a_record_of_another_stream(scene: JournalScene) -> None:
+    foreign = await scene.journal_of_another_stream()
+    await splice(lambda _: foreign)(scene)
+
+
+@JOURNAL_ATTACKS.variant(Attack.SPLICE)
+async def the_journal_of_another_stream(scene: JournalScene) -> None:
+    scene.text = await scene.journal_of_another_stream()
 
 
 @JOURNAL_ATTACKS.variant(Attack.SPLICE)
@@ -212,13 +221,17 @@ _add(
     replace_by(lambda scene: b"".join(scene.older.splitlines(keepends=True)[:-1])),
 )
 
-_add(Attack.RESEAL, "the-journal-of-another-key", replace_by(lambda scene: scene.of_other_key))
+
+@JOURNAL_ATTACKS.variant(Attack.RESEAL)
+async def the_journal_of_another_key(scene: JournalScene) -> None:
+    scene.text = await scene.journal_of_another_key()
 
 
 @JOURNAL_ATTACKS.variant(Attack.RESEAL)
 async def the_journal_of_another_key_under_this_header(scene: JournalScene) -> None:
     """Its chunks are not in this bucket."""
-    scene.text = text_of(scene.lines[:1]) + b"".join(scene.of_other_key.splitlines(keepends=True)[1:])
+    records = (await scene.journal_of_another_key()).splitlines(keepends=True)[1:]
+    scene.text = text_of(scene.lines[:1]) + b"".join(records)
 
 
 def forget_seals(lines: list[Line]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.journal import FakeJournalStore
 from tests.tamper.modes import Mode
-from tests.tamper.scene import CHUNKS, GENUINE, OLDER
+from tests.tamper.scene import GENUINE, OLDER
 from tests.usecases.world import World
 
 RECORDED = {0, 1, 2}
@@ -17,38 +17,43 @@ Line = dict[str, Any]
 class JournalScene:
     """A put of `GENUINE` over `OLDER` was cut off with three of five chunks on record; `text` is its journal.
 
-    `older`, `foreign` and `of_other_key` are journals of the run that put `OLDER` (cut off at its manifest), of an
-    unfinished one of another stream, and of one with another key.
+    `older` is the journal of the run that put `OLDER`, as it was just before that run removed it.
     """
 
     def __init__(self, mode: Mode) -> None:
         """Take the way to put; `prepare` does the rest."""
         self.mode = mode
         self.world = World(cipher=mode.cipher)
-        self.text = self.older = self.foreign = self.of_other_key = b""
+        self.text = self.older = b""
 
     async def prepare(self) -> None:
-        """Put everything."""
+        """Put both."""
         seal = self.mode.seals_manifest
         older = self.world.elsewhere(seed=11)
-        await older.put_cut_off(OLDER, stored=set(range(CHUNKS)), seal_manifest=seal)
-        self.older = journal_of(older)
-        await older.restarted().put(OLDER, seal_manifest=seal)
-        foreign = self.world.elsewhere(seed=12, name="other")
-        await foreign.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal)
-        self.foreign = journal_of(foreign)
-        keyed = World(cipher=self.mode.other, seed=13)
-        await keyed.put(OLDER, seal_manifest=seal)
-        await keyed.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal, clobber=True)
-        self.of_other_key = journal_of(keyed)
-        await self.world.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal, clobber=True)
-        self.text = journal_of(self.world)
-        self.order_records()
 
-    def order_records(self) -> None:
-        """Chunks are recorded as they come: line 1 is to be of chunk 0, and so on."""
-        header, *records = self.lines
-        self.lines = [header, *sorted(records, key=lambda record: int(record["index"]))]
+        def keep(method: str) -> None:
+            if method == "discard":
+                self.older = journal_of(older)
+
+        older.journals.on_call = keep
+        await older.put(OLDER, seal_manifest=seal)
+        await self.world.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal, clobber=True)
+        self.older = in_order(self.older)
+        self.text = in_order(journal_of(self.world))
+
+    async def journal_of_another_stream(self) -> bytes:
+        """Of an unfinished run with the same key."""
+        world = self.world.elsewhere(seed=12, name="other")
+        await world.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=self.mode.seals_manifest)
+        return journal_of(world)
+
+    async def journal_of_another_key(self) -> bytes:
+        """Of an unfinished run that replaces a stream of the same name in another bucket."""
+        seal = self.mode.seals_manifest
+        world = World(cipher=self.mode.other, seed=13)
+        await world.put(OLDER, seal_manifest=seal)
+        await world.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal, clobber=True)
+        return journal_of(world)
 
     @property
     def lines(self) -> list[Line]:
@@ -72,6 +77,12 @@ def journal_of(world: World) -> bytes:
     """The only journal there is."""
     (text,) = world.journals.contents.values()
     return text
+
+
+def in_order(text: bytes) -> bytes:
+    """A journal whose line 1 is of chunk 0, and so on: chunks are recorded as they come, manifests last."""
+    header, *records = text.splitlines(keepends=True)
+    return b"".join([header, *sorted(records, key=lambda line: int(json.loads(line).get("index", 1 << 40)))])
 
 
 def text_of(lines: list[Line]) -> bytes:

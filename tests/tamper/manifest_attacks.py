@@ -87,6 +87,17 @@ _add(
 _add(Attack.FLIP, "in-the-description", edit(lambda document: document.update(description="!")))
 _add(Attack.FLIP, "in-a-size", edit(lambda document: document["chunks"][2].update(size=1023)))
 
+_add(
+    Attack.FLIP,
+    "in-a-size-relinked",
+    edit(lambda document: document["chunks"][2].update(size=1023), relink=True),
+)
+_add(
+    Attack.FLIP,
+    "in-the-second-digest-relinked",
+    edit(set_in_record("sha3_256", another_digit), relink=True),
+)
+
 _add(Attack.TRUNCATE, "by-a-byte", rewrite(lambda body: body[:-1]))
 _add(Attack.TRUNCATE, "to-half", rewrite(lambda body: body[: len(body) // 2]))
 _add(Attack.TRUNCATE, "to-less-than-any-seal", rewrite(lambda body: body[:27]))

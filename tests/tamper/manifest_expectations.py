@@ -90,6 +90,8 @@ PLAIN_ALREADY = Inapplicable("the stream is plain already")
 KEYS_SWAPPED = Broken(ChunkDamaged, (1, 2))
 GONE = Broken(ChunkMissing, (VICTIM,))
 CHANGED_INSIDE = Broken(ChunkDamaged, (VICTIM,), inside_alone=True)
+CHANGED = Broken(ChunkDamaged, (VICTIM,))
+TOO_LONG = Broken(ChunkDamaged, (VICTIM,), same_size=False)
 ALL_OF_ANOTHER_KEY = Broken(WrongKey, tuple(range(CHUNKS)), inside_alone=True)
 ALL_TOO_SHORT = Broken(ChunkDamaged, tuple(range(CHUNKS)), same_size=False)
 RENAMED_TO_AGE = Refused((KeyRequired,), hint="--age-identity", then=SAME)
@@ -103,6 +105,8 @@ TABLE: dict[str, Row] = {
     "flip:in-a-chunk-key": believed(GONE),
     "flip:in-the-description": believed(SAME),
     "flip:in-a-size": every(INVALID),
+    "flip:in-a-size-relinked": believed(CHANGED_INSIDE, plain=TOO_LONG),
+    "flip:in-the-second-digest-relinked": believed(CHANGED_INSIDE, plain=CHANGED),
     "truncate:by-a-byte": every(INVALID),
     "truncate:to-half": every(INVALID),
     "truncate:to-less-than-any-seal": every(INVALID),

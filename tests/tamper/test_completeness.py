@@ -76,5 +76,5 @@ def test_cells_are_counted() -> None:
     )
     pairs = {(target, attack, mode) for target, attack, mode, _ in EXPECTED if mode != POST_QUANTUM.name}
     assert len(pairs) == len(list(product(Target, Attack, MODES))) == 150
-    assert dict(kinds) == {"chunk": 92, "manifest": 221, "journal": 325, "none": 45}
+    assert dict(kinds) == {"chunk": 92, "manifest": 231, "journal": 325, "none": 45}
     assert sum(isinstance(cell.expected, (Refused, Ends)) for cell in CELLS) > len(CELLS) / 2

@@ -15,8 +15,8 @@ from tests.usecases.world import World
 
 
 def param(cell: Cell[JournalScene]) -> object:
-    reason = WRONG_JOURNALS.get(str(cell.variant), "")
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+    wrong = WRONG_JOURNALS.get(str(cell.variant))
+    marks = [pytest.mark.xfail(strict=True, reason=wrong[0], raises=wrong[1])] if wrong else []
     return pytest.param(cell, id=str(cell), marks=marks)
 
 
