@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.servers import Minio, Moto, Rclone, S3Server, SeaweedFS, docker_missing
+from tests.support.released import released_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-# Read now: the variables are gone from the environment when a test runs.
-ORACLES = Path(os.environ.get("S3DUCT_ORACLES") or ROOT / ".oracles")
 REQUIRE_DOCKER = bool(os.environ.get("S3DUCT_REQUIRE_DOCKER"))
 
 # A slow machine is no failure, and CI must fail on the same examples again when it is run again.
@@ -93,8 +91,8 @@ def oracle() -> Callable[[str], Path]:
     """Find the `s3duct` command of a released version: `oracle("0.4.0")`."""
 
     def find(version: str) -> Path:
-        command = ORACLES / version / "bin" / "s3duct"
-        if not command.exists():
+        command = released_command(version)
+        if command is None:
             pytest.fail(f"released s3duct {version} is not installed: run `make oracles`")
         return command
 
