@@ -35,7 +35,9 @@ class ServerProcess(ABC):
     name: str
     port_count = 1
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Path | None = None) -> None:
+        """Make its folder in `parent`, or where temporary files go."""
+        self._parent = parent
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 
@@ -60,7 +62,7 @@ class ServerProcess(ABC):
         self.stop()
 
     def _start(self) -> S3Server:
-        self._folder = Path(tempfile.mkdtemp(prefix=f"s3duct-{self.name}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"s3duct-{self.name}-", dir=self._parent))
         data = self._folder / "data"
         data.mkdir()
         ports = free_ports(self.port_count)
