@@ -20,7 +20,7 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 LINKS := .typing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest fuzz format oracles clean
+.PHONY: help demo test lint types contracts pytest fuzz bench format oracles clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest)
 fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
 	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \
 		$(BIN)/pytest tests/fuzz -o timeout=0 $(PYTEST_ARGS)
+
+bench: $(DEV) $(ORACLES)/0.4.0/.installed ## compare with the released s3duct over a server of its own (BENCH_ARGS="--size 256M --rounds 1")
+	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 format: $(DEV) ## rewrite what lint would complain about, where a tool can
 	$(BIN)/ruff check --fix .

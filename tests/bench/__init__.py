@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. What they measure is printed, never asserted."""
