@@ -23,6 +23,8 @@ _MAX_PARTS = 10_000
 _DEFAULT_PART_BYTES = 8 * MIB
 
 _GENERATION = re.compile(r"[0-9a-f]{8}")
+_OWN_KEY = re.compile(r"(?:gen-[0-9a-f]{8}/)?chunk-[0-9]{6,}")
+_GENERATION_FOLDER = re.compile(r"(?:.*/)?gen-[0-9a-f]{8}", re.DOTALL)
 
 
 def parse_chunk_size(text: str) -> int:
@@ -57,6 +59,16 @@ def chunk_key(name: str, index: int, *, generation: str = "") -> str:
         raise ValueError("a generation is 8 hex digits")
     folder = f"{name}/gen-{generation}" if generation else name
     return f"{folder}/chunk-{index:06d}"
+
+
+def is_generation_folder(name: str) -> bool:
+    """Whether a stream of that name would share its folder with a generation of another."""
+    return _GENERATION_FOLDER.fullmatch(name) is not None
+
+
+def is_chunk_key(key: str, *, name: str) -> bool:
+    """Whether a relative key is one that some writer gives to chunks of stream `name`, and no stream below it does."""
+    return key.startswith(f"{name}/") and _OWN_KEY.fullmatch(key, len(name) + 1) is not None
 
 
 def part_size_for(object_bytes: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.chunk import is_generation_folder
 from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import UsageError
 from s3duct.domain.manifest import Manifest
@@ -46,6 +47,11 @@ class PutRequest:
 
     def check(self, cipher: Cipher) -> None:
         """Raise `UsageError` if this cannot be put with `cipher`."""
+        if is_generation_folder(self.location.name):
+            raise UsageError(
+                f"the name {self.location.name!r} ends like a folder of chunks (gen- and 8 hex digits)",
+                hint="choose another --name",
+            )
         if self.seal_manifest and cipher.method is EncryptionMethod.NONE:
             raise UsageError("--encrypt-manifest needs a key", hint="give one with --key")
         if cipher.method is EncryptionMethod.AES_256_GCM and self.chunk_size_bytes > AES_MAX_MESSAGE_BYTES:

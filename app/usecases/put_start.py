@@ -9,7 +9,7 @@ from typing import cast
 
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.domain.chunk import ChunkKeys, chunk_key
+from s3duct.domain.chunk import ChunkKeys, chunk_key, is_chunk_key
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
@@ -138,9 +138,7 @@ class PutStarter:
             plan=ResumePlan(records, finished=finished is not None),
             vanished_chunks=vanished,
             finished=finished,
-            superseded_keys=frozenset(record.key for record in old.chunks)
-            if old is not None
-            else frozenset(),
+            superseded_keys=_deletable_keys(old) if old is not None else frozenset(),
             unreadable_old=existing is not None and existing.manifest is None and finished is None,
         )
 
@@ -209,6 +207,11 @@ def _check_keys(records: Iterable[ResumeRecord], keys: ChunkKeys) -> None:
                 f"the journal's record of chunk {record.chunk.index} names another chunk's object",
                 hint=RESTART_HINT,
             )
+
+
+def _deletable_keys(old: Manifest) -> frozenset[str]:
+    """Keys of the chunks that go with the old stream. A forged manifest must not name those of a stream below it."""
+    return frozenset(record.key for record in old.chunks if is_chunk_key(record.key, name=old.name))
 
 
 def _stored_bytes(record: ResumeRecord) -> int:

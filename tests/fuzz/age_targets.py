@@ -39,8 +39,10 @@ LABEL = "AGE ENCRYPTED FILE"
 _FILE_KEY = bytes(range(16))
 _VERSION = b"age-encryption.org/v1\n"
 _MAC_BYTES = len("--- \n") + 43
-_TOKENS = (b"-> ", b"--- ", b"--- " + b"A" * 43 + b"\n", b"\n---", b"-> X25519 ", b"-> scrypt ", b"-> ssh-ed25519 ", b"-> mlkem768x25519 ", b"A" * 43,
-           b"A" * 64, b"\r\n", b"=", _VERSION)  # fmt: skip
+_TOKENS = (
+    b"-> ", b"--- ", b"--- " + b"A" * 43 + b"\n", b"\n---", b"-> X25519 ", b"-> scrypt ", b"-> ssh-ed25519 ",
+    b"-> mlkem768x25519 ", b"A" * 43, b"A" * 64, b"\r\n", b"=", _VERSION,
+)  # fmt: skip
 _VISIBLE = frozenset(map(chr, range(33, 127)))
 _COSTLY = re.compile(rb"-> scrypt [^ \n]+ [1-9][0-9]")
 

@@ -13,7 +13,7 @@ from tests.fakes.hooked_store import HookedStore
 from tests.tamper.scene import Scene
 from tests.usecases.loop import forget_frames
 
-UNAUTHENTICATED = "--allow-unauthenticated-manifest"
+UNAUTHENTICATED = "--allow-unauthenticated"
 UNENCRYPTED = "--allow-unencrypted"
 STRICT = "--strict-manifest"
 PINNED = "--expect-manifest-sha256"

@@ -10,6 +10,8 @@ from s3duct.domain.chunk import (
     MAX_OBJECT_BYTES,
     ChunkKeys,
     chunk_key,
+    is_chunk_key,
+    is_generation_folder,
     parse_chunk_size,
     part_size_for,
 )
@@ -128,3 +130,27 @@ def test_parts_are_what_s3_allows_and_no_larger_than_needed(object_bytes: int) -
     assert part_bytes % MIB == 0
     assert part_bytes * 10_000 >= object_bytes
     assert part_bytes == 8 * MIB or (part_bytes - MIB) * 10_000 < object_bytes
+
+
+@pytest.mark.parametrize(
+    ("key", "own"),
+    [
+        ("a/b/chunk-000000", True), ("a/b/chunk-1234567", True), ("a/b/gen-0123abcd/chunk-000001", True),
+        ("a/b/chunk-00000", False), ("a/b/sub/chunk-000000", False), ("a/b/gen-0123abcd/gen-0123abcd/chunk-000000", False),
+        ("a/b/gen-0123ABCD/chunk-000000", False), ("a/b/.manifest.json", False), ("a/bc/chunk-000000", False),
+        ("x/a/b/chunk-000000", False), ("a/b/chunk-000000\n", False), ("a/b/chunk-00000\u0660", False),
+    ],
+)  # fmt: skip
+def test_chunk_keys_of_a_stream_are_told_from_those_of_streams_below(key: str, own: bool) -> None:
+    assert is_chunk_key(key, name="a/b") is own
+
+
+@pytest.mark.parametrize(
+    ("name", "is_folder"),
+    [
+        ("gen-0123abcd", True), ("a/gen-0123abcd", True),
+        ("gen-0123abc", False), ("gen-0123abcd/a", False), ("a-gen-0123abcd", False),
+    ],
+)  # fmt: skip
+def test_a_name_that_looks_like_a_generation_is_known(name: str, is_folder: bool) -> None:
+    assert is_generation_folder(name) is is_folder
