@@ -12,8 +12,9 @@ from s3duct.adapters.age.opener import AgeOpener
 from s3duct.adapters.age.payload import NONCE_BYTES, PayloadSealer, payload_size_bytes
 from s3duct.adapters.age.plugin_recipient import belongs_to_a_plugin
 from s3duct.adapters.age.primitives import FILE_KEY_BYTES
+from s3duct.adapters.age.recipients import parse_recipient
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import KeyRequired, UsageError
+from s3duct.domain.errors import KeyRequired, KeySpecError, UsageError
 from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
 
 _KEY_ID_BYTES = 8
@@ -78,14 +79,18 @@ class AgeCipher(Cipher):
     def may_open(self, recipient: str | None) -> bool:
         """Whether an identity in hand is one of the recipients; yes, if it is not known for whom it was sealed.
 
-        For which keys a plugin wraps, and which it holds, only the plugin knows.
+        For which keys a plugin wraps, and which it holds, only the plugin knows. It is not asked.
         """
         if not recipient or not self._identities:
             return True
         own = {identity.recipient.text for identity in self._identities}
-        # Two words: what follows an SSH key is its comment.
-        named = {" ".join(text.split()[:2]) for text in recipient.split(_SEPARATOR)}
-        return any(map(belongs_to_a_plugin, own | named)) or not own.isdisjoint(named)
+        given = [text.strip() for text in recipient.split(_SEPARATOR)]
+        if any(map(belongs_to_a_plugin, [*own, *given])):
+            return True
+        try:
+            return any(parse_recipient(text).text in own for text in given)
+        except KeySpecError:
+            return True  # a damaged name says nothing of the key
 
     def manifest_mac(self, covered: bytes) -> bytes | None:
         """None: age proves no origin."""
