@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from s3duct.domain.errors import S3ductError
+from s3duct.domain.errors import S3ductError, StreamExists
 from tests.tamper.cells import JOURNAL_CELLS, WRONG_JOURNALS, Cell
 from tests.tamper.checking import assert_refused
 from tests.tamper.journal_scene import JournalScene
+from tests.tamper.modes import MODES, Mode
 from tests.tamper.outcomes import Ends, Refused
-from tests.tamper.scene import GENUINE, OLDER
-from tests.usecases.loop import forget_frames, on_quick_loop
+from tests.tamper.scene import CHUNKS, GENUINE, OLDER
+from tests.usecases.loop import failure_of, forget_frames, on_quick_loop
 from tests.usecases.world import World
 
 
@@ -57,3 +58,24 @@ async def is_whole(world: World, scene: JournalScene) -> None:
     assert (await reader.verify()).ok, "a tag is wrong"
     if scene.mode.method != "plain":
         await reader.get(raw=True)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+@on_quick_loop
+async def test_the_journal_of_a_finished_run_is_put_back(mode: Mode) -> None:
+    """Its own stream is recognised and left as it is; nothing else takes the name."""
+    scene = JournalScene(mode)
+    await scene.prepare()
+    header, *records, _ = scene.older.splitlines(keepends=True)
+    before = await scene.world.objects()
+
+    scene.text = scene.older
+    same = await scene.again().put(OLDER, seal_manifest=mode.seals_manifest)
+    assert same.chunks_resumed == len(same.manifest.chunks) == CHUNKS
+    other = await failure_of(scene.again().put(GENUINE, seal_manifest=mode.seals_manifest))
+    assert isinstance(other, StreamExists)
+    scene.text = b"".join([header, *records])
+    unfinished = await failure_of(scene.again().put(OLDER, seal_manifest=mode.seals_manifest))
+    assert isinstance(unfinished, StreamExists)
+
+    assert await scene.world.objects() == before
