@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Generic, TypeVar
 
-from s3duct.domain.errors import ChunkDamaged, IntegrityError
 from tests.tamper.attacks import Variant
 from tests.tamper.chunk_attacks import CHUNK_ATTACKS
 from tests.tamper.chunk_expectations import expected_of_chunk
@@ -64,25 +63,3 @@ def applicable(cells: Iterable[Cell[S]]) -> list[Cell[S]]:
 CHUNK_CELLS = applicable(ALL_CHUNK_CELLS)
 MANIFEST_CELLS = applicable(ALL_MANIFEST_CELLS)
 JOURNAL_CELLS = applicable(ALL_JOURNAL_CELLS)
-
-# What the product does wrong: cells that fail until it is mended, and then must leave these lists.
-WRONG_WHEN_RAW = {
-    f"downgrade:{variant}-{mode}"
-    for variant in ("method-renamed", "method-renamed-and-reordered")
-    for mode in ("aes", "aes-sealed", "age", "age-sealed")
-}
-_KEY = "a record's key is believed", IntegrityError
-_TAG = "a record's ETag is believed", AssertionError
-_SEAL = "a record's sealed digest is believed", ChunkDamaged
-# Why it is wrong, and what shows it: only what is wrong with keys spoils the stream for one who has the key.
-WRONG_JOURNALS: dict[str, tuple[str, type[Exception]]] = {
-    "flip:s3_key-of-a-record": _KEY,
-    "swap:keys-of-records": _KEY,
-    "extend:by-a-record-that-names-another-chunk": _KEY,
-    "extend:by-a-record-that-names-a-chunk-of-the-older-stream": _KEY,
-    "flip:generation-that-is-none": ("a malformed generation raises no error of the domain", ValueError),
-    "flip:etag-of-a-record": _TAG,
-    "swap:tags-of-records": _TAG,
-    "flip:encrypted_sha256-of-a-record": _SEAL,
-    "swap:sealed-digests-of-records": _SEAL,
-}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tests.tamper.attacks import Attack, Catalogue, Target
-from tests.tamper.journal_scene import JournalScene, Line, text_of
+from tests.tamper.journal_scene import JournalScene, Line, decayed, text_of
 from tests.tamper.scene import GENUINE, chain, cut, describe
 
 JOURNAL_ATTACKS: Catalogue[JournalScene] = Catalogue(Target.JOURNAL)
@@ -38,6 +38,7 @@ RECORD_FIELDS = [
     "chain",
     "ts",
 ]
+COVERED_BY_THE_CHECK_ALONE = ["etag", "encrypted_sha256"]
 _METHODS = {None: "age", "age": "aes-256-gcm", "aes-256-gcm": None}
 
 
@@ -48,6 +49,17 @@ def edit_lines(change: Callable[[list[Line]], object]) -> Work:
         lines = scene.lines
         change(lines)
         scene.lines = lines
+
+    return work
+
+
+def let_decay(change: Callable[[list[Line]], object]) -> Work:
+    """Change the decoded lines as a failing disk does. For fields that nothing but the check value of their line covers."""
+
+    async def work(scene: JournalScene) -> None:
+        lines = scene.lines
+        change(lines)
+        scene.text = decayed(lines)
 
     return work
 
@@ -88,7 +100,8 @@ def alter(line: Line, field: str) -> None:
 
 
 def alter_line(number: int, field: str) -> Work:
-    return edit_lines(lambda lines: alter(lines[number], field))
+    edit = let_decay if field in COVERED_BY_THE_CHECK_ALONE else edit_lines
+    return edit(lambda lines: alter(lines[number], field))
 
 
 for _field in HEADER_FIELDS:
@@ -148,8 +161,8 @@ def reorder(lines: list[Line]) -> None:
 
 _add(Attack.SWAP, "order-of-records", edit_lines(reorder))
 _add(Attack.SWAP, "keys-of-records", edit_lines(lambda lines: exchange(lines, "s3_key")))
-_add(Attack.SWAP, "tags-of-records", edit_lines(lambda lines: exchange(lines, "etag")))
-_add(Attack.SWAP, "sealed-digests-of-records", edit_lines(lambda lines: exchange(lines, "encrypted_sha256")))
+_add(Attack.SWAP, "tags-of-records", let_decay(lambda lines: exchange(lines, "etag")))
+_add(Attack.SWAP, "sealed-digests-of-records", let_decay(lambda lines: exchange(lines, "encrypted_sha256")))
 _add(Attack.SWAP, "digests-of-records", edit_lines(lambda lines: exchange(lines, "sha256", "sha3_256")))
 _add(Attack.SWAP, "indices-of-records", edit_lines(lambda lines: exchange(lines, "index")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from s3duct.domain.journal_codec import checked_line
 from tests.fakes.journal import FakeJournalStore
 from tests.tamper.modes import Mode
 from tests.tamper.scene import GENUINE, OLDER
@@ -86,5 +87,12 @@ def in_order(text: bytes) -> bytes:
 
 
 def text_of(lines: list[Line]) -> bytes:
-    """Lines as they are written."""
+    """Lines as they are written: whoever can write the file can write the check value of a line as well."""
+    return b"".join(
+        checked_line({key: value for key, value in line.items() if key != "check"}) for line in lines
+    )
+
+
+def decayed(lines: list[Line]) -> bytes:
+    """Lines as a failing disk leaves them, with the check values of what was written."""
     return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)

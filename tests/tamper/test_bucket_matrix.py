@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from tests.tamper.attacks import Variant
-from tests.tamper.cells import CHUNK_CELLS, MANIFEST_CELLS, WRONG_WHEN_RAW, Cell
+from tests.tamper.cells import CHUNK_CELLS, MANIFEST_CELLS, Cell
 from tests.tamper.checking import check
 from tests.tamper.chunk_expectations import expected_of_chunk
 from tests.tamper.manifest_expectations import expected_of_manifest
 from tests.tamper.modes import MODES, POST_QUANTUM, Mode
 from tests.tamper.outcomes import Harmless, Inapplicable, Outcome
-from tests.tamper.readers import CHUNK_READERS, MANIFEST_READERS, RAW, STRICT, Reader, read
+from tests.tamper.readers import CHUNK_READERS, MANIFEST_READERS, STRICT, Reader, read
 from tests.tamper.scene import Scene
-from tests.usecases.loop import on_quick_loop, run
+from tests.usecases.loop import on_quick_loop
 
 Expect = Callable[[Scene, Reader], Outcome]
 
@@ -52,25 +52,10 @@ async def test_chunk(cell: Cell[Scene]) -> None:
 @pytest.mark.parametrize("cell", MANIFEST_CELLS, ids=str)
 @on_quick_loop
 async def test_manifest(cell: Cell[Scene]) -> None:
-    wrong = {RAW} if str(cell) in WRONG_WHEN_RAW else set()
-    await look_at_manifest(cell, [reader for reader in MANIFEST_READERS if reader not in wrong])
-
-
-@pytest.mark.parametrize("cell", [cell for cell in MANIFEST_CELLS if str(cell) in WRONG_WHEN_RAW], ids=str)
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="raw does not hold a key of another method against the manifest",
-)
-def test_manifest_raw(cell: Cell[Scene]) -> None:
-    run(look_at_manifest(cell, [RAW]), debug=False)
-
-
-async def look_at_manifest(cell: Cell[Scene], readers: Iterable[Reader]) -> None:
     await look(
         cell.variant,
         cell.mode,
-        readers,
+        MANIFEST_READERS,
         lambda scene, reader: expected_of_manifest(str(cell.variant), cell.mode, reader, scene),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from s3duct.domain.errors import S3ductError, StreamExists
-from tests.tamper.cells import JOURNAL_CELLS, WRONG_JOURNALS, Cell
+from tests.tamper.cells import JOURNAL_CELLS, Cell
 from tests.tamper.checking import assert_refused
 from tests.tamper.journal_scene import JournalScene
 from tests.tamper.modes import MODES, Mode
@@ -15,13 +15,7 @@ from tests.usecases.loop import failure_of, forget_frames, on_quick_loop
 from tests.usecases.world import World
 
 
-def param(cell: Cell[JournalScene]) -> object:
-    wrong = WRONG_JOURNALS.get(str(cell.variant))
-    marks = [pytest.mark.xfail(strict=True, reason=wrong[0], raises=wrong[1])] if wrong else []
-    return pytest.param(cell, id=str(cell), marks=marks)
-
-
-@pytest.mark.parametrize("cell", [*map(param, JOURNAL_CELLS)])
+@pytest.mark.parametrize("cell", JOURNAL_CELLS, ids=str)
 @on_quick_loop
 async def test_journal(cell: Cell[JournalScene]) -> None:
     scene = JournalScene(cell.mode)

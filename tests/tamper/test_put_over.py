@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3duct.domain.errors import ChunkMissing, StreamExists
+from s3duct.domain.errors import StreamExists
 from tests.tamper.cells import MANIFEST_CELLS, Cell
 from tests.tamper.manifest_attacks import the_manifest
 from tests.tamper.modes import AES_SEALED, MODES, PLAIN, Mode
@@ -39,11 +39,6 @@ async def test_a_tampered_manifest_is_replaced(cell: Cell[Scene]) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
-@pytest.mark.xfail(
-    strict=True,
-    raises=ChunkMissing,
-    reason="put --clobber deletes whatever an unproven manifest names under NAME/",
-)
 @on_quick_loop
 async def test_a_forged_manifest_does_not_make_put_delete_a_stream_below(mode: Mode) -> None:
     """Its chunks lie under the name of the stream above. The forger need not be allowed to delete anything himself."""
