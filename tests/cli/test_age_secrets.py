@@ -103,3 +103,11 @@ def test_an_identity_that_went_astray_is_not_repeated(
         for part in (secret[20:-3], secret[20:-3].lower()):
             assert part not in outcome.stderr
     assert folder_bucket.keys("") == []
+
+
+def test_an_identity_given_in_place_of_its_file_is_not_repeated(folder_bucket: FolderBucket) -> None:
+    secret = secret_of(key_pair("x25519"))
+
+    outcome = run("get", *folder_bucket.flags, "--name", "n", "--age-identity", secret).expect(2)
+
+    assert secret not in outcome.stderr
