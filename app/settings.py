@@ -51,9 +51,9 @@ class Settings:
     profile: str | None = None
     addressing_style: str = "auto"
     key: str | None = None
-    age_identities: Sequence[str] = ()
+    age_identities: Sequence[str | Path] = ()
     age_recipients: Sequence[str] = ()
-    age_recipients_files: Sequence[str] = ()
+    age_recipients_files: Sequence[str | Path] = ()
     ask_passphrase: Callable[[str], str] | None = None
     user: User | None = None
     scratch_dir: Path = field(default_factory=default_scratch_dir)

@@ -9,7 +9,7 @@ from typing import Any
 from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord, chunk_key
 from s3duct.domain.digest import DIGEST_BYTES, DualDigest
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import UnsupportedFormat
+from s3duct.domain.errors import ManifestInvalid, UnsupportedFormat
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
 from s3duct.domain.manifest_mac import mac_in
@@ -119,7 +119,10 @@ def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool 
         )
     stored_name = reader.text("name")
     if stored_name != name and not (under_prefix and name.endswith(f"/{stored_name}")):
-        invalid(f"it is the manifest of {stored_name!r}, not of {name!r}")
+        raise ManifestInvalid(
+            f"under the name {name!r} lies the manifest of {stored_name!r}",
+            hint="put in its place, copied or renamed: a stream is bound to its name (--prefix chooses the folder)",
+        )
     manifest = Manifest(
         name=stored_name,
         chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import (
     DowngradeRefused,
+    IntegrityError,
     KeyRequired,
     ManifestAltered,
     ManifestUnauthenticated,
@@ -23,6 +24,7 @@ from s3duct.domain.errors import (
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.ports.cipher import Cipher
 
+_SHOWN_CHARACTERS = 200
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_FLAGS = {EncryptionMethod.AES_256_GCM: "--key", EncryptionMethod.AGE: "--age-identity"}
 
@@ -71,11 +73,14 @@ class ManifestTrust:
         """Raise `UsageError` for what contradicts itself or is no digest."""
         if self.expected_sha256 is not None and not _SHA256.fullmatch(self.expected_sha256):
             raise UsageError(
-                "the expected digest of the manifest is not 64 lower-case hex digits",
+                "the expected digest of the manifest is not 64 hex digits",
                 hint="put reports it as manifest_sha256 (--summary json)",
             )
         if self.strict and (self.allow_unauthenticated or self.allow_unencrypted):
-            raise UsageError("--strict-manifest contradicts the flags that allow less")
+            raise UsageError(
+                "--strict-manifest contradicts --allow-unauthenticated and --allow-unencrypted",
+                hint="leave one of the two sides away; S3DUCT_ variables count as well",
+            )
 
     def check_digest(self, sha256: str, *, name: str) -> None:
         """Check the digest of a manifest object, before anything in it is looked at.
@@ -89,8 +94,11 @@ class ManifestTrust:
                 hint="the stream was replaced, or an older one put back, since that digest was noted",
             )
 
-    def check(self, opened: OpenedManifest, cipher: Cipher) -> None:
+    def check(self, opened: OpenedManifest, cipher: Cipher) -> str:
         """Hold a manifest against the key in hand; its method is NONE if there is none.
+
+        Returns:
+            What a flag has made acceptable, for the user to read; empty if nothing had to be.
 
         Raises:
             DowngradeRefused: it promises less than the key does: not encrypted, or not sealed though it says so.
@@ -106,10 +114,10 @@ class ManifestTrust:
                 hint="leave --strict-manifest away if the stream was put without --encrypt-manifest",
             )
         if cipher.method is EncryptionMethod.NONE:
-            return
+            return ""
         if not manifest.encrypted:
             if self.allow_unencrypted:
-                return
+                return f"{manifest.name!r} is not encrypted, and no key proves where it comes from (--allow-unencrypted)"
             raise DowngradeRefused(
                 f"a key was given, but the manifest says that {manifest.name!r} is not encrypted",
                 hint="either the manifest was replaced, or the stream was put without a key: "
@@ -120,8 +128,15 @@ class ManifestTrust:
                 f"the stream {manifest.name!r} is encrypted with {manifest.method.value}, not {cipher.method.value}",
                 hint=f"either the manifest was replaced, or it needs another kind of key: {_KEY_FLAGS[manifest.method]}",
             )
-        if self.expected_sha256 is None and not self.allow_unauthenticated:
+        if self.expected_sha256 is not None:
+            return ""
+        try:
             self._check_proof(opened, cipher)
+        except (IntegrityError, WrongKey) as error:
+            if not self.allow_unauthenticated:
+                raise
+            return f"{error.message} (--allow-unauthenticated)"
+        return ""
 
     def _check_proof(self, opened: OpenedManifest, cipher: Cipher) -> None:
         name = opened.manifest.name
@@ -132,7 +147,10 @@ class ManifestTrust:
                 hint="it was replaced; --allow-unauthenticated reads it all the same",
             )
         if opened.proof is Proof.OTHER_KEY or not cipher.may_open(opened.manifest.recipient):
-            raise WrongKey(f"the stream {name!r} was put with another key", hint="nothing was read of it")
+            raise WrongKey(
+                f"the stream {name!r} was put with another key{_named(opened.manifest)}",
+                hint="--allow-unauthenticated tries this one all the same",
+            )
         if opened.proof is Proof.WRONG_MAC:
             raise ManifestAltered(
                 f"the manifest of {name!r} was altered after it was written: its MAC does not match",
@@ -149,6 +167,14 @@ class ManifestTrust:
 
 
 DEFAULT_TRUST = ManifestTrust()
+
+
+def _named(manifest: Manifest) -> str:
+    """For whom the manifest says that the stream was sealed."""
+    recipient = manifest.recipient or ""
+    if len(recipient) > _SHOWN_CHARACTERS:
+        recipient = recipient[:_SHOWN_CHARACTERS] + "…"
+    return f", for {recipient}" if recipient else ""
 
 
 def _sealing(sealed: bool) -> str:

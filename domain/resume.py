@@ -93,7 +93,7 @@ _SETTING_NAMES = {
     "name": "stream name",
     "chunk_size_bytes": "chunk size",
     "method": "encryption method",
-    "key_id": "key",
+    "key_id": "key or recipients",
     "sealed_manifest": "manifest encryption",
     "storage_class": "storage class",
 }
@@ -130,7 +130,13 @@ def _describe(name: str, started: RunBinding, wanted: RunBinding) -> str:
         return f"{label} ({told[0]}, now {told[1]})"
     if isinstance(before, EncryptionMethod):
         return f"{label} ({before.value or 'none'}, now {now.value or 'none'})"
+    if isinstance(before, bool):
+        return f"{label} ({_switch(before)}, now {_switch(now)})"
     return f"{label} ({before!r}, now {now!r})"
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"
 
 
 class ResumePlan:

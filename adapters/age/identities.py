@@ -12,7 +12,7 @@ from s3duct.adapters.age.keys import Identity
 from s3duct.adapters.age.plugin_identity import PluginIdentity
 from s3duct.adapters.age.plugin_process import Plugin
 from s3duct.adapters.age.plugin_user import NOBODY
-from s3duct.adapters.age.scrypt import open_with_passphrase
+from s3duct.adapters.age.scrypt import is_under_a_passphrase, open_with_passphrase
 from s3duct.adapters.age.ssh_keys import parse_ssh_identity
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
 from s3duct.domain.ports.user import User
@@ -76,7 +76,10 @@ def parse_identity(text: str, *, what: str = "the age identity", user: User = NO
         KeySpecError: it is malformed or of an unknown kind, or its plugin is not installed.
     """
     if text.startswith(("age1", "ssh-")):
-        raise KeySpecError(f"{what} is a recipient, not an identity", hint="recipients go to --age-recipient")
+        raise KeySpecError(
+            f"{what} is a recipient, not an identity",
+            hint="a recipient only seals (put --age-recipient), opening takes the private key",
+        )
     try:
         prefix, secret = bech32.decode(text)
         if prefix == x25519.IDENTITY_PREFIX:
@@ -95,6 +98,10 @@ def _unprotected(content: bytes, what: str, passphrase: PassphraseSource | None)
         raise KeySpecError(f"{what} is protected by a passphrase, and none was given")
     try:
         sealed = remove_armor(content) if is_armored(content) else content
+        if not is_under_a_passphrase(sealed):
+            raise KeySpecError(
+                f"{what} is sealed for a recipient, not under a passphrase", hint="open it with age first"
+            )
         return open_with_passphrase(sealed, passphrase(what))
     except WrongKey as error:
         raise WrongKey(f"the passphrase does not open {what}") from error

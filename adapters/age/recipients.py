@@ -12,7 +12,7 @@ from s3duct.domain.errors import KeySpecError
 from s3duct.domain.ports.user import User
 
 _WHAT = "the age recipients file"
-_FORMS = "a recipient begins with age1, age1pq1, ssh-ed25519 or ssh-rsa"
+_FORMS = "a recipient begins with age1, ssh-ed25519 or ssh-rsa; a file of them goes to --age-recipients-file"
 
 
 def parse_recipient(text: str, *, what: str = "the age recipient", user: User = NOBODY) -> Recipient:

@@ -9,7 +9,7 @@ import re
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from s3duct.adapters.age.header import Stanza, malformed
+from s3duct.adapters.age.header import HeaderScan, Stanza, malformed, parse_header
 from s3duct.adapters.age.keys import Unwrapper, check_body
 from s3duct.adapters.age.opener import AgeOpener
 from s3duct.adapters.age.primitives import decode_base64, unwrap_key
@@ -52,6 +52,15 @@ class Passphrase(Unwrapper):
             raise CiphertextDamaged(
                 f"there is not enough memory for its passphrase (work factor {factor})"
             ) from None
+
+
+def is_under_a_passphrase(sealed: bytes) -> bool:
+    """Whether an age file asks for a passphrase. Raises `CiphertextDamaged` if it is none."""
+    with memoryview(sealed) as buffer:
+        end = HeaderScan().end(buffer, len(buffer))
+    if end is None:
+        raise malformed("it is cut short")
+    return any(stanza.kind == _KIND for stanza in parse_header(sealed[:end]).stanzas)
 
 
 def open_with_passphrase(sealed: bytes, passphrase: str) -> bytes:

@@ -85,5 +85,5 @@ def parse_ssh_identity(content: bytes, *, what: str) -> Identity:
 def _encrypted(what: str) -> KeySpecError:
     return KeySpecError(
         f"{what} is an SSH private key that is protected by a passphrase, which is not supported",
-        hint="use a key without one (ssh-keygen -p makes a copy into one), or an age identity",
+        hint="take the passphrase off a copy (cp KEY COPY && ssh-keygen -p -f COPY), or use an age identity",
     )

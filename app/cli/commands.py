@@ -28,6 +28,7 @@ from s3duct.app.cli.options import (
     StoreOptions,
     settings_of,
 )
+from s3duct.app.cli.precedence import keys_to_use
 from s3duct.app.cli.progress import ProgressListener
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings
@@ -111,11 +112,11 @@ def put(
         strict_resume=strict_resume,
         allow_empty=allow_empty,
     )
-    _warn_about_keys(keys, output)
-    if no_encrypt:
-        keys, recipients = _NO_KEYS, _NO_RECIPIENTS
-    elif not (keys.given or recipients.given or output.quiet):
-        warn("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)")
+    keys, recipients = keys_to_use(keys, recipients, no_encrypt=no_encrypt)
+    warnings = _warn_about_keys(keys, output)
+    if not (no_encrypt or keys.given or recipients.given):
+        warnings += ("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)",)
+        warn(warnings[-1])
     settings = settings_of(store, keys, recipients=recipients, limits=limits, data_descriptor=_STDIN)
     ring = KeyRing(settings)
     ring.sealing  # noqa: B018 - read now: asking for a passphrase would hold up the event loop
@@ -125,7 +126,7 @@ def put(
         with ProgressListener(output) as listener:
             s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener, keys=ring)
             summary = await s3duct.put(name, source, options, stop=stop)
-        summaries.show_put(summary, output, elapsed_s=listener.counters.elapsed_s)
+        summaries.show_put(summary, output, elapsed_s=listener.counters.elapsed_s, warnings=warnings)
         return ExitCode.OK
 
     return running.run(work)
@@ -153,6 +154,7 @@ def get(
 
     Example: s3duct get --bucket b --name data --key file:data.key | tar x
     """
+    keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
     settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT)
     demands, ring = trust.trust(), _opening(settings)
@@ -180,6 +182,7 @@ def list_(
 
     Example: s3duct list --bucket b --prefix hosts/db1
     """
+    keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     settings = settings_of(store, keys, data_descriptor=_STDOUT)
     ring = _opening(settings)
 
@@ -211,6 +214,7 @@ def verify(
 
     Example: s3duct verify --bucket b --name data --deep --key file:data.key
     """
+    keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
     settings = settings_of(store, keys, limits=limits)
     demands, ring = trust.trust(), _opening(settings)
@@ -269,9 +273,12 @@ def _tags(pairs: list[str]) -> dict[str, str]:
     return tags
 
 
-def _warn_about_keys(keys: KeyOptions, output: OutputOptions) -> None:
-    if not output.quiet:
-        keys.warn_if_visible()
+def _warn_about_keys(keys: KeyOptions, output: OutputOptions) -> tuple[str, ...]:
+    """Warn about keys that others can read; return the warnings."""
+    warnings = tuple(keys.exposures())
+    for warning in () if output.quiet else warnings:
+        warn(warning)
+    return warnings
 
 
 def _opening(settings: Settings) -> KeyRing:

@@ -3,15 +3,17 @@
 No `from __future__ import annotations` here: cyclopts reads the annotations.
 """
 
+import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from s3duct.app.api import ManifestTrust
 from s3duct.app.cli import passphrase
-from s3duct.app.cli.console import warn
 
 KEY = Group("Encryption", sort_key=2)
 TRUST = Group("What the manifest must prove", sort_key=3)
@@ -64,13 +66,25 @@ class KeyOptions:
         taken = () if data_descriptor is None else (data_descriptor,)
         return passphrase.read_from(self.age_passphrase_fd, taken=taken)
 
-    def warn_if_visible(self) -> None:
-        """Warn about a key that every user of this machine can see."""
-        key = self.key
-        if key is not None and key.startswith("hex:") and any(key in argument for argument in sys.argv):
-            warn(
+    def exposures(self) -> Iterator[str]:
+        """Say how others on this machine can read a key."""
+        key = self.key or ""
+        if key.startswith("hex:") and any(key in argument for argument in sys.argv):
+            yield (
                 "a key given as hex: is visible in the process list to every user of this machine; use file: or env:"
             )
+        files = [key.removeprefix("file:")] if key.startswith("file:") else []
+        for path in (*files, *self.identities()):
+            if _is_open_to_others(path):
+                yield f"the key file {path!r} can be read by other users of this machine (chmod 600)"
+
+
+def _is_open_to_others(path: str) -> bool:
+    try:
+        mode = Path(path).expanduser().stat().st_mode
+    except (OSError, ValueError, RuntimeError):
+        return False  # whoever reads it will say what is wrong with it
+    return stat.S_ISREG(mode) and bool(mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 @Parameter(name="*", group=KEY)

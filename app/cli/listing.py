@@ -64,6 +64,7 @@ def _fields(stream: ListedStream) -> dict[str, object]:
             "total_bytes": manifest.total_bytes,
             "encrypted": manifest.encrypted,
             "encryption_method": manifest.method.value,
+            "encryption_recipient": manifest.recipient,
             "encrypted_manifest": manifest.sealed,
             "storage_class": manifest.storage_class,
             "description": manifest.description,

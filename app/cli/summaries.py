@@ -10,8 +10,10 @@ from s3duct.domain.manifest import Manifest
 from s3duct.domain.sizes import format_size
 
 
-def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -> None:
-    """Show what a put did."""
+def show_put(
+    summary: PutSummary, options: OutputOptions, *, elapsed_s: float, warnings: tuple[str, ...] = ()
+) -> None:
+    """Show what a put did; `warnings` are those that came before it began."""
     manifest = summary.manifest
     chunks = len(manifest.chunks)
     resumed = f", {summary.chunks_resumed} of them stored before" if summary.chunks_resumed else ""
@@ -36,7 +38,7 @@ def show_put(summary: PutSummary, options: OutputOptions, *, elapsed_s: float) -
             "encryption_recipient": manifest.recipient,
             "manifest_key": summary.manifest_key,
             "manifest_sha256": summary.manifest_sha256,
-            "warnings": list(summary.warnings),
+            "warnings": [*warnings, *summary.warnings],
         },
     )
 
@@ -45,6 +47,7 @@ def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -
     """Show what a get did."""
     manifest = summary.manifest
     what = "sealed bytes, not decrypted" if summary.raw else "every chunk verified"
+    what += ", manifest not authenticated" if summary.accepted else ""
     _show(
         options,
         text=f"restored {manifest.name!r}: {format_size(summary.bytes_written)} in {_count(len(manifest.chunks))}, "
@@ -62,6 +65,7 @@ def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -
             "encrypted": manifest.encrypted,
             "encryption_method": manifest.method.value,
             "manifest_sha256": summary.manifest_sha256,
+            "warnings": [summary.accepted] if summary.accepted else [],
         },
     )
 
@@ -73,6 +77,7 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
     faulty = len(summary.mismatched) + len(summary.missing)
     if summary.ok:
         text = f"verified {manifest.name!r}: {_count(chunks)}, {format_size(manifest.total_bytes)}, {_depth(summary)}"
+        text += ", manifest not authenticated" if summary.accepted else ""
     else:
         text = (
             f"{manifest.name!r} is damaged: {_count(len(summary.missing))} missing, "
@@ -93,6 +98,7 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
             "chunks_missing": list(summary.missing),
             "errors": faulty,
             "manifest_sha256": summary.manifest_sha256,
+            "warnings": [summary.accepted] if summary.accepted else [],
         },
     )
 

@@ -74,7 +74,7 @@ class KeyRing:
         return tuple(
             identity
             for path in settings.age_identities
-            for identity in read_identities(path, passphrase=settings.ask_passphrase, user=self._user)
+            for identity in read_identities(str(path), passphrase=settings.ask_passphrase, user=self._user)
         )
 
     @property
@@ -88,5 +88,5 @@ class KeyRing:
 
         recipients = [parse_recipient(text, user=self._user) for text in self._settings.age_recipients]
         for path in self._settings.age_recipients_files:
-            recipients += read_recipients(path, user=self._user)
+            recipients += read_recipients(str(path), user=self._user)
         return recipients

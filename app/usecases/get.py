@@ -13,7 +13,7 @@ from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import BlockingThread, Workers
 from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, open_stream
 from s3duct.domain.backpressure import BufferWishes
-from s3duct.domain.events import BytesMoved, ChunkFinished, Listener, TransferStarted
+from s3duct.domain.events import BytesMoved, ChunkFinished, Listener, Notice, TransferStarted
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
@@ -32,12 +32,16 @@ class GetRequest:
 
 @dataclass(frozen=True, slots=True)
 class GetSummary:
-    """What a get did. `manifest_sha256` (hex) is the digest of the manifest object."""
+    """What a get did.
+
+    `manifest_sha256` (hex) is the digest of the manifest object; `accepted` says what about it a flag made acceptable.
+    """
 
     manifest: Manifest
     manifest_sha256: str
     bytes_written: int
     raw: bool
+    accepted: str = ""
 
 
 async def get(
@@ -66,7 +70,9 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
     opened = await open_stream(location, trust=request.trust, ports=ports, retrier=retrier)
     manifest = opened.manifest
     raw = request.raw and manifest.encrypted
-    request.trust.check(opened, ports.cipher)
+    accepted = request.trust.check(opened, ports.cipher)
+    if accepted:
+        listener(Notice(accepted))
     cipher = None if raw else cipher_for(manifest, ports)
     limits = buffer_limits(manifest, request.buffers, ports)
     listener(TransferStarted(location.name, manifest.total_bytes, len(manifest.chunks)))
@@ -101,4 +107,4 @@ async def _get(request: GetRequest, sink: Sink, ports: ReadPorts, listener: List
                     listener(ChunkFinished(chunk.record.index, size_bytes))
     finally:
         writer.close()
-    return GetSummary(manifest, opened.sha256, written, raw)
+    return GetSummary(manifest, opened.sha256, written, raw, accepted)

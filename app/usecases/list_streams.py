@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +23,11 @@ from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.retry import RetryPolicy
+from s3duct.domain.sizes import MIB
 
 _MANIFESTS_AT_ONCE = 16
+# Opened, a manifest takes up to some ten times its size: large ones are read one after another.
+_BYTES_AT_ONCE = 32 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +71,33 @@ async def list_streams(
         StoreError, AccessDenied, BucketNotFound: as they come.
     """
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
-    ahead: list[asyncio.Task[ListedStream | None]] = []
+    ahead: deque[_Ahead] = deque()
     try:
         async for name, entry in _manifests(normalize_prefix(prefix), ports.store):
-            location = StreamLocation(normalize_prefix(prefix), name)
-            ahead.append(asyncio.ensure_future(_describe(location, entry, ports, retrier)))
-            if len(ahead) >= _MANIFESTS_AT_ONCE:
-                described = await ahead.pop(0)
+            while ahead and _is_enough(ahead, entry):
+                described = await ahead.popleft().task
                 if described is not None:
                     yield described
+            location = StreamLocation(normalize_prefix(prefix), name)
+            task = asyncio.ensure_future(_describe(location, entry, ports, retrier))
+            ahead.append(_Ahead(entry.size_bytes, task))
         while ahead:
-            described = await ahead.pop(0)
+            described = await ahead.popleft().task
             if described is not None:
                 yield described
     finally:
-        await cancel_all(ahead)
+        await cancel_all(reading.task for reading in ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    size_bytes: int
+    task: asyncio.Task[ListedStream | None]
+
+
+def _is_enough(ahead: Collection[_Ahead], entry: StoredObject) -> bool:
+    size_bytes = entry.size_bytes + sum(reading.size_bytes for reading in ahead)
+    return len(ahead) >= _MANIFESTS_AT_ONCE or size_bytes > _BYTES_AT_ONCE
 
 
 async def _manifests(prefix: str, store: ObjectStore) -> AsyncGenerator[tuple[str, StoredObject], None]:

@@ -53,7 +53,10 @@ class PutRequest:
                 hint="choose another --name",
             )
         if self.seal_manifest and cipher.method is EncryptionMethod.NONE:
-            raise UsageError("--encrypt-manifest needs a key", hint="give one with --key")
+            raise UsageError(
+                "--encrypt-manifest needs a key",
+                hint="give --key, --age-identity or --age-recipient (--no-encrypt sets them aside)",
+            )
         if cipher.method is EncryptionMethod.AES_256_GCM and self.chunk_size_bytes > AES_MAX_MESSAGE_BYTES:
             raise UsageError(
                 "the chunk size is above what AES-256-GCM can seal as one message (64 GiB less 32 bytes)",

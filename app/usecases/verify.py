@@ -21,6 +21,7 @@ from s3duct.domain.events import (
     ChunkFinished,
     ChunkStarted,
     Listener,
+    Notice,
     TransferStarted,
 )
 from s3duct.domain.manifest import Manifest
@@ -49,7 +50,7 @@ class VerifySummary:
     """What verify found. `mismatched` and `missing` are chunk indices in order.
 
     `plain_checked` says that plain bytes were hashed and their chain verified, rather than sealed bytes or metadata only.
-    `manifest_sha256` (hex) is the digest of the manifest object.
+    `manifest_sha256` (hex) is the digest of the manifest object; `accepted` says what about it a flag made acceptable.
     """
 
     manifest: Manifest
@@ -58,6 +59,7 @@ class VerifySummary:
     plain_checked: bool
     mismatched: tuple[int, ...]
     missing: tuple[int, ...]
+    accepted: str = ""
 
     @property
     def ok(self) -> bool:
@@ -86,7 +88,9 @@ async def _verify(request: VerifyRequest, ports: ReadPorts, listener: Listener) 
     location = request.location
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     opened = await open_stream(location, trust=request.trust, ports=ports, retrier=retrier)
-    request.trust.check(opened, ports.cipher)
+    accepted = request.trust.check(opened, ports.cipher)
+    if accepted:
+        listener(Notice(accepted))
     manifest = opened.manifest
     keyless = manifest.encrypted and ports.cipher.method is EncryptionMethod.NONE
     cipher = None if keyless else cipher_for(manifest, ports)
@@ -105,6 +109,7 @@ async def _verify(request: VerifyRequest, ports: ReadPorts, listener: Listener) 
         plain_checked=request.deep and not keyless and tally.clean,
         mismatched=tuple(sorted(tally.mismatched)),
         missing=tuple(sorted(tally.missing)),
+        accepted=accepted,
     )
 
 
