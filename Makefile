@@ -40,8 +40,16 @@ types: $(DEV) ## mypy, strict
 contracts: $(DEV) ## the arrows of the architecture
 	PYTHONPATH=$(LINKS) $(BIN)/lint-imports --no-logo
 
-pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest)
-	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/pytest $(PYTEST_ARGS)
+# What measures memory or paces a process has the machine to itself; the rest runs on all cores.
+ALONE := tests/integration tests/servers tests/bench
+pytest: export S3DUCT_ORACLES := $(abspath $(ORACLES))
+pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest instead)
+ifdef PYTEST_ARGS
+	$(BIN)/pytest $(PYTEST_ARGS)
+else
+	$(BIN)/pytest -n auto $(ALONE:%=--ignore=%)
+	$(BIN)/pytest $(ALONE)
+endif
 
 fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
 	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \

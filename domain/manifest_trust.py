@@ -149,7 +149,7 @@ class ManifestTrust:
         if opened.proof is Proof.OTHER_KEY or not cipher.may_open(opened.manifest.recipient):
             raise WrongKey(
                 f"the stream {name!r} was put with another key{_named(opened.manifest)}",
-                hint="--allow-unauthenticated tries this one all the same",
+                hint="give the key it was put with",
             )
         if opened.proof is Proof.WRONG_MAC:
             raise ManifestAltered(

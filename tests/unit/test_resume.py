@@ -297,7 +297,7 @@ OTHER = RunBinding(
 )  # fmt: skip
 LABELS = {
     "destination": "destination", "prefix": "prefix", "name": "stream name", "chunk_size_bytes": "chunk size",
-    "method": "encryption method", "key_id": "key", "sealed_manifest": "manifest encryption",
+    "method": "encryption method", "key_id": "key or recipients", "sealed_manifest": "manifest encryption",
     "storage_class": "storage class",
 }  # fmt: skip
 FIELDS = [field.name for field in dataclasses.fields(RunBinding)]
