@@ -14,6 +14,10 @@ _HEX_KEY = re.compile(r"[0-9a-fA-F]{64}")
 _FORMS = "use hex: and 64 hex digits, file: and a path, or env: and a variable name"
 # A key file holds 32 bytes or 64 hex digits and an end of line; whatever is longer is another kind of file.
 _LONGEST_FILE = 66
+# Where a name or a path belongs, people give the key itself (`env:$KEY` for `env:KEY`). Names of variables are short or
+# have words in them.
+_VARIABLE = re.compile(r"(?=.{1,31}\Z|.*_)[A-Za-z_][A-Za-z0-9_]*")
+_KEY_TEXT = re.compile(r"[0-9a-fA-F]{64}|AGE-SECRET-KEY-|-----BEGIN |\n", re.IGNORECASE)
 
 
 def read_key(spec: str, *, environment: Mapping[str, str] | None = None) -> bytes:
@@ -48,12 +52,19 @@ def _from_environment(variable: str, environment: Mapping[str, str]) -> bytes:
         value = environment.get(variable)
     except UnicodeEncodeError:  # no variable of a process is called so
         value = None
+    if value is None and (_KEY_TEXT.search(variable) or not _VARIABLE.fullmatch(variable)):
+        raise KeySpecError(
+            "the environment variable that env: should name is not set",
+            hint="give the name, env:VARIABLE, not its value, env:$VARIABLE",
+        )
     if value is None:
         raise KeySpecError(f"the environment variable {variable!r} is not set", hint=_FORMS)
     return _from_hex(value.strip(), what=f"the environment variable {variable!r}")
 
 
 def _from_file(text: str) -> bytes:
+    if _KEY_TEXT.search(text) and not os.path.exists(text):  # noqa: PTH110 - Path.exists raises where a name is too long
+        raise KeySpecError("what follows file: is no path of a file, but looks like a key", hint=_FORMS)
     try:
         path = Path(text).expanduser()
         with path.open("rb") as file:
@@ -75,5 +86,5 @@ def _from_file(text: str) -> bytes:
     size = f"{len(content)} bytes" if len(content) <= _LONGEST_FILE else f"more than {_LONGEST_FILE} bytes"
     raise KeySpecError(
         f"the key file {str(path)!r} holds {size}, not 32 raw bytes or 64 hex digits",
-        hint="make one with: openssl rand -out key.bin 32",
+        hint="s3duct keygen aes FILE makes one",
     )

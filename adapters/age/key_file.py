@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from s3duct.domain.errors import KeySpecError
 
 # Some hundreds of post-quantum recipients; whatever is larger is another kind of file.
 MAX_FILE_BYTES = 1024 * 1024
+# What stands in key files and in no path: somebody gave the content ("$(cat FILE)"), which no message may repeat.
+_KEY_TEXT = re.compile(r"AGE-SECRET-KEY-|\AAGE-PLUGIN-|-----BEGIN |\n", re.IGNORECASE)
 
 
 def read_key_file(path: str, *, what: str) -> bytes:
@@ -21,7 +24,7 @@ def read_key_file(path: str, *, what: str) -> bytes:
     Raises:
         KeySpecError: it cannot be read, or is too large.
     """
-    if path.upper().startswith(("AGE-SECRET-KEY-", "AGE-PLUGIN-")):
+    if _KEY_TEXT.search(path):
         raise KeySpecError(
             f"{what} is to be named by its path, and a key was given",
             hint="write the key into a file of mode 0600",

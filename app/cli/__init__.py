@@ -1,5 +1,6 @@
 """The command `s3duct`."""
 
+import re
 import sys
 
 from cyclopts import App, CycloptsError
@@ -9,6 +10,9 @@ from s3duct.app.cli import running
 from s3duct.app.cli.commands import register
 from s3duct.app.settings import tool_version
 from s3duct.domain.errors import UsageError
+
+# A space too many makes a key a word of its own, which cyclopts would repeat.
+_KEY_TEXT = re.compile(r"[0-9a-f]{64,}|AGE-SECRET-KEY-\w*", re.IGNORECASE)
 
 
 def build() -> App:
@@ -36,6 +40,6 @@ def _call(arguments: list[str]) -> int:
     try:
         result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        text = " ".join(str(error).split())
-        raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from error
+        text = _KEY_TEXT.sub("(a key)", " ".join(str(error).split()))
+        raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from None
     return result if isinstance(result, int) else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import S3Server
+from tests.support.age_keys import identity_file
 from tests.support.buckets import FolderBucket, ServerBucket
 from tests.support.command import Outcome, Running, run, until
 from tests.support.data import KIB, random_bytes
@@ -88,7 +89,35 @@ def test_nothing_secret_is_written_anywhere(seaweedfs: S3Server, unique_name: st
 
 def test_a_key_spec_that_is_wrong_is_not_repeated(folder_bucket: FolderBucket) -> None:
     """It may be a key with a slip of the pen."""
-    for spec in (KEY.hex(), f"hex:{KEY.hex()}0", f"hexx:{KEY.hex()}"):
+    for spec in (
+        KEY.hex(),
+        f"hex:{KEY.hex()}0",
+        f"hexx:{KEY.hex()}",
+        f"env:{KEY.hex()}",
+        f"file:{KEY.hex()}",
+    ):
         outcome = run("get", *folder_bucket.flags, "--name", "n", "--key", spec).expect(2)
 
         assert KEY.hex()[:32] not in outcome.stderr
+
+
+def test_a_key_after_a_space_too_many_is_not_repeated(folder_bucket: FolderBucket) -> None:
+    outcome = run("get", *folder_bucket.flags, "--name", "n", "--key", "hex:", KEY.hex()).expect(2)
+
+    assert KEY.hex()[:32] not in outcome.stderr
+
+
+@pytest.mark.parametrize("kind", ["x25519", "hybrid", "ssh-ed25519"])
+@pytest.mark.parametrize("flag", ["--age-identity", "--age-recipients-file", "--key"])
+def test_the_content_of_a_key_file_in_place_of_its_path_is_not_repeated(
+    folder_bucket: FolderBucket, tmp_path: Path, kind: str, flag: str
+) -> None:
+    """`--age-identity "$(cat FILE)"`: a comment stands in front of the secret."""
+    content = "# created: today\n" + identity_file(tmp_path, kind).read_text()
+    secret = content.splitlines()[2][:20]
+    value = f"file:{content}" if flag == "--key" else content
+
+    outcome = run("put", *folder_bucket.flags, "--name", "n", f"{flag}={value}", stdin=b"data").expect(2)
+
+    assert secret not in outcome.stderr
+    assert len(outcome.lines) == 2, "the error, and what to do"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import string
 import traceback
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,22 @@ def test_other_forms_are_refused_with_the_known_ones(spec: str) -> None:
         assert form in hint
 
 
+@pytest.mark.parametrize("form", ["env", "file"])
+@pytest.mark.parametrize("key", [HEX, HEX.upper(), "AGE-SECRET-KEY-1QQQ", f"# mine\n{HEX[:20]}"])
+def test_a_key_in_place_of_its_name_is_not_repeated(form: str, key: str) -> None:
+    assert key not in told(refusal(f"{form}:{key}"))
+
+
+@pytest.mark.parametrize("value", [b64encode(KEY).decode(), "a" * 32, "pass phrase"])
+def test_what_cannot_name_a_variable_is_not_repeated(value: str) -> None:
+    assert value not in told(refusal(f"env:{value}"))
+
+
+@pytest.mark.parametrize("name", ["BACKUP_KEY", "k", "A_RATHER_LONG_NAME_FOR_A_KEY_OF_BACKUPS"])
+def test_the_name_of_a_variable_that_is_not_set_is_told(name: str) -> None:
+    assert repr(name) in refusal(f"env:{name}").message
+
+
 @pytest.mark.parametrize(
     "digits",
     [
@@ -146,7 +163,7 @@ def test_a_variable_that_holds_no_key_is_refused_by_name(value: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "MISSING", "my key", "A=B"])
 def test_a_variable_that_is_not_set_is_refused(name: str) -> None:
-    assert repr(name) in refusal(f"env:{name}", {"OTHER": HEX}).message
+    assert "is not set" in refusal(f"env:{name}", {"OTHER": HEX}).message
 
 
 def test_a_name_that_no_variable_can_have_is_refused() -> None:
