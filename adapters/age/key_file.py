@@ -22,8 +22,12 @@ def read_key_file(path: str, *, what: str) -> bytes:
         what: how to call it in errors: "the age identity file".
 
     Raises:
-        KeySpecError: it cannot be read, or is too large.
+        KeySpecError: it cannot be read, is too large, or is named by no path.
     """
+    if not path:
+        raise KeySpecError(
+            f"the path of {what} is empty", hint="is it taken from a variable that is not set?"
+        )
     if _KEY_TEXT.search(path):
         raise KeySpecError(
             f"{what} is to be named by its path, and a key was given",

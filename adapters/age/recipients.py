@@ -27,6 +27,8 @@ def parse_recipient(text: str, *, what: str = "the age recipient", user: User = 
         KeySpecError: it is malformed or of an unknown kind, or its plugin is not installed. The text is not repeated:
             it may be a key by mistake.
     """
+    if not text:
+        raise KeySpecError(f"{what} is empty", hint="is it taken from a variable that is not set?")
     if text.upper().startswith("AGE-SECRET-KEY-"):
         raise KeySpecError(
             f"{what} is an identity, not a recipient",

@@ -20,8 +20,12 @@ TRUST = Group("What the manifest must prove", sort_key=3)
 
 
 def _at_commas(_type: object, text: str, *, delimiter: str | None = None) -> list[str]:
-    """SSH recipients have spaces in them; none has a comma."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """SSH recipients have spaces in them; none has a comma.
+
+    A variable that is set and empty (`S3DUCT_AGE_RECIPIENT=$MISSPELT`) gives one empty text, which is refused where it is
+    read: to take it for no key would store the stream as it is.
+    """
+    return [part.strip() for part in text.split(",") if part.strip()] or [""]
 
 
 @Parameter(name="*", group=KEY)

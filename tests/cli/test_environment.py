@@ -68,6 +68,21 @@ def test_no_encrypt_wins_over_a_key_in_the_environment(
     assert stream.manifest()["encrypted"] is False
 
 
+@pytest.mark.parametrize("value", ["", " ", ","])
+@pytest.mark.parametrize("variable", ["KEY", "AGE_RECIPIENT", "AGE_RECIPIENTS_FILE", "AGE_IDENTITY"])
+def test_an_empty_key_in_the_environment_is_not_taken_for_none(
+    folder_bucket: FolderBucket, unique_name: str, variable: str, value: str
+) -> None:
+    """`S3DUCT_AGE_RECIPIENT=$MISSPELT` must not store the stream unencrypted."""
+    flags = [*folder_bucket.flags, "--name", unique_name]
+    environment = {f"S3DUCT_{variable}": value}
+
+    outcome = run("put", *flags, stdin=CONTENT, environment=environment).expect(2)
+
+    assert len(outcome.lines) == 2, "the error, and what to do"
+    assert folder_bucket.keys("") == []
+
+
 def test_a_wrong_value_in_the_environment_is_told(folder_bucket: FolderBucket, unique_name: str) -> None:
     outcome = run(
         *("put", *Stream(folder_bucket, unique_name).flags), stdin=b"x", environment={"S3DUCT_SUMMARY": "xml"}
