@@ -3,7 +3,6 @@
 No `from __future__ import annotations` here: cyclopts reads the annotations.
 """
 
-import sys
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -17,7 +16,7 @@ from s3duct.app.api import (
     source_of_descriptor,
 )
 from s3duct.app.cli import listing, pipe, running, summaries
-from s3duct.app.cli.console import say, warn
+from s3duct.app.cli.console import say, warn, write_result
 from s3duct.app.cli.key_options import KEY, KeyOptions, RecipientOptions, TrustOptions
 from s3duct.app.cli.options import (
     OUTPUT,
@@ -250,7 +249,7 @@ def keygen(
     recipient = make_key(path, method, post_quantum=pq)
     say(f"wrote {path!r}: keep a copy somewhere safe, nothing that is sealed for it opens without it")
     if recipient is not None:
-        sys.stdout.write(recipient + "\n")
+        write_result(recipient + "\n")
     return ExitCode.OK
 
 

@@ -1,9 +1,10 @@
-"""Everything that people read: messages on stderr, one line each, never on stdout."""
+"""Everything that people read: messages on stderr, one line each; on stdout only what a command was asked for."""
 
 import contextlib
+import io
 import sys
 
-from s3duct.domain.errors import S3ductError
+from s3duct.domain.errors import S3ductError, SinkClosed, SinkError
 
 _PREFIX = "s3duct"
 
@@ -18,6 +19,29 @@ def write_line(line: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+def write_result(text: str) -> None:
+    """Write text to stdout, whole lines, at once.
+
+    Raises:
+        SinkClosed, SinkError: nobody reads it, or it cannot be written.
+    """
+    if sys.stdout is None:  # closed when the process began
+        raise SinkError("cannot write the output: stdout is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise SinkClosed("the consumer closed the pipe early") from error
+    except (OSError, ValueError) as error:
+        raise SinkError(f"cannot write the output: {getattr(error, 'strerror', None) or error}") from error
+
+
+def take_any_character() -> None:
+    """Let stdout write what its encoding lacks as an escape: a name in the bucket is no reason to fail."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def warn(text: str) -> None:

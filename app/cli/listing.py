@@ -1,11 +1,10 @@
 """How `list` shows streams: aligned columns for people, a JSON array for programs. This is the one output on stdout."""
 
 import json
-import sys
 from collections.abc import AsyncIterable
 
 from s3duct.app.api import ListedStream
-from s3duct.app.cli.console import printable
+from s3duct.app.cli.console import printable, write_result
 from s3duct.domain.sizes import format_size
 
 
@@ -16,20 +15,20 @@ async def show_as_table(streams: AsyncIterable[ListedStream]) -> None:
         return
     header = ("NAME", "CHUNKS", "BYTES", "DATE (UTC)", "ENCRYPTION")
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    for name, chunks, size, date, sealing in (header, *rows):
-        line = (
-            f"{name:<{widths[0]}}  {chunks:>{widths[1]}}  {size:>{widths[2]}}  {date:<{widths[3]}}  {sealing}"
-        )
-        sys.stdout.write(line.rstrip() + "\n")
+    lines = (
+        f"{name:<{widths[0]}}  {chunks:>{widths[1]}}  {size:>{widths[2]}}  {date:<{widths[3]}}  {sealing}"
+        for name, chunks, size, date, sealing in (header, *rows)
+    )
+    write_result("".join(line.rstrip() + "\n" for line in lines))
 
 
 async def show_as_json(streams: AsyncIterable[ListedStream]) -> None:
     """Write a JSON array, one stream a line, as they come."""
     separator = "["
     async for stream in streams:
-        sys.stdout.write(separator + "\n  " + json.dumps(_fields(stream)))
+        write_result(separator + "\n  " + json.dumps(_fields(stream)))
         separator = ","
-    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+    write_result("[]\n" if separator == "[" else "\n]\n")
 
 
 def _row(stream: ListedStream) -> tuple[str, str, str, str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.buckets import FolderBucket
-from tests.support.command import Outcome, run
+from tests.support.command import COMMAND, Outcome, run
 from tests.support.data import KIB, random_bytes
 from tests.support.streams import Stream
 
@@ -287,6 +288,34 @@ def test_list_under_a_prefix(some_streams: FolderBucket) -> None:
 def test_list_of_nothing(folder_bucket: FolderBucket) -> None:
     assert run("list", *folder_bucket.flags).expect(0).stdout == b""
     assert run("list", *folder_bucket.flags, "--json").expect(0).stdout == b"[]\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_encoding_of_stdout_lacks_is_escaped(folder_bucket: FolderBucket, encoding: str) -> None:
+    """A name that somebody else gave must not end the listing."""
+    Stream(folder_bucket, "\u0161\U0001f600").put(b"data")
+
+    outcome = run("list", *folder_bucket.flags, environment={"PYTHONIOENCODING": encoding}).expect(0)
+
+    assert rb"\u0161\U0001f600" in outcome.stdout
+
+
+@pytest.mark.parametrize("way", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["keygen"]], ids=" ".join)
+def test_a_result_that_cannot_be_written_is_told(
+    some_streams: FolderBucket, tmp_path: Path, words: list[str], way: str
+) -> None:
+    flags = ["age", str(tmp_path / "key")] if words == ["keygen"] else some_streams.flags
+
+    finished = subprocess.run(
+        ["bash", "-c", f'"$@" {way}', "bash", COMMAND, *words, *flags],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert finished.returncode == 9
+    assert "s3duct: error: cannot write the output: " in finished.stderr
 
 
 def test_what_the_bucket_holds_does_not_drive_the_terminal(folder_bucket: FolderBucket) -> None:
