@@ -20,7 +20,7 @@ def ask_on_terminal(what: str) -> str:
     answer = TerminalUser().ask(f"Passphrase for {what}", secret=True)
     if answer is None:
         raise KeySpecError(
-            f"{what} is protected by a passphrase, and there is no terminal to ask for it",
+            f"{what} is protected by a passphrase, and nobody gave it at a terminal",
             hint="give it through a descriptor: --age-passphrase-fd 3 3<FILE",
         )
     return answer
@@ -50,9 +50,10 @@ def _read_line(descriptor: int, what: str) -> str:
     try:
         while len(line) <= _LONGEST and (byte := os.read(descriptor, 1)) not in (b"", b"\n"):
             line += byte
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # no descriptor has such a number
+        reason = getattr(error, "strerror", None) or "Bad file descriptor"
         raise KeySpecError(
-            f"cannot read the passphrase for {what} from descriptor {descriptor}: {error.strerror}"
+            f"cannot read the passphrase for {what} from descriptor {descriptor}: {reason}"
         ) from error
     if not line or len(line) > _LONGEST:
         amount = "no passphrase" if not line else f"more than {_LONGEST} bytes"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+from s3duct.app.cli import terminal
 from s3duct.app.cli.console import report, say
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.domain.errors import ExitCode, Interrupted, S3ductError, SinkClosed
@@ -43,6 +44,7 @@ def leave(code: int) -> NoReturn:
                 stream.flush()
     except (OSError, ValueError):
         code = code or ExitCode.SIGPIPE
+    terminal.restore()
     os._exit(code)
 
 
@@ -68,6 +70,7 @@ def guarded(call: Callable[[], int]) -> int:
 
 def _on_signal(number: int, stop: StopRequest) -> None:
     if stop.is_set:
+        terminal.restore()
         os._exit(128 + number)
     stop.set(number)
     say(f"stopping ({signal.Signals(number).name}); once more ends it at once")

@@ -1,12 +1,18 @@
 """The user at the controlling terminal. Standard input and output carry data: nobody is asked there."""
 
+import contextlib
 import getpass
 import os
+import termios
+from collections.abc import Iterator
+from typing import Any
 
 from s3duct.app.cli.console import printable, say
 from s3duct.domain.ports.user import User
 
 _TERMINAL = "/dev/tty"
+# The attributes of the terminal while a secret is asked for, and echo is off.
+_attributes: list[list[Any]] = []
 
 
 class TerminalUser(User):
@@ -22,9 +28,14 @@ class TerminalUser(User):
         try:
             os.close(os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY))  # getpass would ask on stdin otherwise
             if secret:
-                return getpass.getpass(f"{printable(prompt)}: ")
+                with _remembered():
+                    return getpass.getpass(f"{printable(prompt)}: ")
             return _ask_openly(f"{printable(prompt)}: ")
-        except (EOFError, OSError):
+        except (
+            EOFError,
+            OSError,
+            UnicodeDecodeError,
+        ):  # a terminal that does not speak UTF-8 is asked in vain
             return None
 
     def confirm(self, prompt: str, *, yes: str, no: str | None) -> bool | None:
@@ -42,3 +53,25 @@ def _ask_openly(prompt: str) -> str | None:
         os.write(descriptor, prompt.encode("utf-8", "replace"))
         line = terminal.readline()
     return line.rstrip("\r\n") if line else None
+
+
+@contextlib.contextmanager
+def _remembered() -> Iterator[None]:
+    descriptor = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    try:
+        _attributes.append(termios.tcgetattr(descriptor))
+    finally:
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        _attributes.clear()
+
+
+def restore() -> None:
+    """Give the terminal its echo back, if the process ends while another thread asks for a secret."""
+    if not _attributes:
+        return
+    with contextlib.suppress(OSError, termios.error):
+        descriptor = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
+        termios.tcsetattr(descriptor, termios.TCSANOW, _attributes[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.age_keys import identity_file, key_pair, secret_of
+from tests.support.age_keys import identity_file, key_pair, protected, secret_of
 from tests.support.buckets import FolderBucket
 from tests.support.command import Outcome, run
 from tests.support.streams import Stream
@@ -80,6 +80,18 @@ def test_recipients_from_flags_files_and_identities_together(
     assert sorted(recipients) == sorted(
         [CLASSIC.recipient, OTHER.recipient, SSH.recipient, RSA.recipient]
     )  # repeated ones count once
+
+
+@pytest.mark.parametrize("descriptor", ["-1", "0", "2", "99", "99999999999"])
+def test_a_descriptor_that_gives_no_passphrase(
+    folder_bucket: FolderBucket, tmp_path: Path, descriptor: str
+) -> None:
+    path = tmp_path / "protected"
+    path.write_bytes(protected(secret_of(CLASSIC).encode(), "words"))
+
+    outcome = put(folder_bucket, "--age-identity", path, "--age-passphrase-fd", descriptor, code=2)
+
+    assert f"descriptor {descriptor}" in outcome.lines[0]
 
 
 def test_an_ssh_key_under_a_passphrase_is_refused(folder_bucket: FolderBucket, tmp_path: Path) -> None:
