@@ -50,7 +50,7 @@ class Settings:
     endpoint_url: str | None = None
     profile: str | None = None
     addressing_style: str = "auto"
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
     age_identities: Sequence[str | Path] = ()
     age_recipients: Sequence[str] = ()
     age_recipients_files: Sequence[str | Path] = ()

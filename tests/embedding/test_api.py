@@ -288,3 +288,7 @@ async def test_a_store_of_ones_own_takes_the_place_of_the_bucket(tmp_path: Path)
     store.failing = True
     assert isinstance(await failure_of(s3duct.get("stream", io.BytesIO())), StoreUnavailable)
     assert not list((tmp_path / "state").glob("*.jsonl"))
+
+
+def test_settings_do_not_show_the_key() -> None:
+    assert "0011" not in repr(Settings(bucket="b", key="hex:0011"))
