@@ -19,6 +19,8 @@ from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
 
 _KEY_ID_BYTES = 8
 _SEPARATOR = ","
+# No header holds recipients of longer texts: none is longer than twice its stanza.
+_LONGEST_RECIPIENTS = 2 * MAX_HEADER_BYTES
 
 
 class AgeCipher(Cipher):
@@ -79,9 +81,10 @@ class AgeCipher(Cipher):
     def may_open(self, recipient: str | None) -> bool:
         """Whether an identity in hand is one of the recipients; yes, if it is not known for whom it was sealed.
 
-        For which keys a plugin wraps, and which it holds, only the plugin knows. It is not asked.
+        For which keys a plugin wraps, and which it holds, only the plugin knows. It is not asked. A text that is longer than
+        any writer's is not looked at: reading a gigabyte of recipients takes hours.
         """
-        if not recipient or not self._identities:
+        if not recipient or not self._identities or len(recipient) > _LONGEST_RECIPIENTS:
             return True
         own = {identity.recipient.text for identity in self._identities}
         given = [text.strip() for text in recipient.split(_SEPARATOR)]

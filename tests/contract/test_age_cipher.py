@@ -143,6 +143,14 @@ def test_the_comment_of_an_ssh_key_is_no_part_of_it(kind: str, comment: str) -> 
     assert not mine.opening().may_open(other.recipient + comment)
 
 
+def test_more_recipients_than_a_header_holds_are_not_looked_at() -> None:
+    """Reading each of them would hold up a reader for hours."""
+    mine, stranger = key_pair("x25519").opening(), key_pair("x25519", 1).recipient
+
+    assert not mine.may_open(",".join([stranger] * 1000))
+    assert mine.may_open(",".join([stranger] * 10_000))
+
+
 @every_kind
 @pytest.mark.parametrize("named", [None, ""])
 def test_what_names_nobody_may_open(kind: str, named: str | None) -> None:
