@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -19,6 +20,7 @@ from s3duct.domain.errors import (
     UnsupportedFormat,
 )
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, TransferStarted
+from s3duct.domain.manifest import Manifest
 from s3duct.domain.ports.cipher import Cipher
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, refused, unavailable
@@ -336,3 +338,20 @@ async def test_a_body_that_breaks_off_for_ever_is_an_error_in_the_end() -> None:
     world.store.hooks.append(fails_for(lambda operation: operation.key == PLAIN_KEYS[1], phase=Phase.MIDWAY))
     assert isinstance(await failure_of(world.get()), StoreUnavailable)
     assert world.sink.data == DATA[:CHUNK]
+
+
+@on_loop
+async def test_the_chain_is_verified_off_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over millions of records it takes seconds, in which no signal would be heard."""
+    world = await stored()
+    threads: list[threading.Thread] = []
+    verify_chain = Manifest.verify_chain
+
+    def noted(manifest: Manifest) -> None:
+        threads.append(threading.current_thread())
+        verify_chain(manifest)
+
+    monkeypatch.setattr(Manifest, "verify_chain", noted)
+    await world.get()
+    assert threads
+    assert threading.current_thread() not in threads
