@@ -96,7 +96,8 @@ def _decode_header(line: bytes) -> JournalHeader:
         version = Fields(parse_json_object(line)).integer(_MARK, low=1, high=_ANY)
         if version > JOURNAL_VERSION:
             raise UnsupportedFormat(
-                f"the journal has version {version}", hint="upgrade s3duct to resume this run"
+                f"the journal of the unfinished run has version {version}",
+                hint=f"upgrade s3duct to resume this run, or {RESTART_HINT}",
             )
         document = _parse_checked(line)
         fields = Fields(document)

@@ -23,6 +23,7 @@ from s3duct.domain.errors import (
     JournalDamaged,
     SourceError,
     StreamExists,
+    UnsupportedFormat,
 )
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
 from s3duct.domain.manifest import Manifest
@@ -155,7 +156,7 @@ class _PutRun:
         """Return the run to continue, if there is one, and whether nothing at all is on record."""
         try:
             recorded = await self._journal.read()
-        except JournalDamaged:
+        except (JournalDamaged, UnsupportedFormat):
             if self._request.resume:
                 raise
             return None, False

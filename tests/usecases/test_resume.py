@@ -15,6 +15,7 @@ from s3duct.domain.errors import (
     S3ductError,
     SourceError,
     StoreError,
+    UnsupportedFormat,
 )
 from s3duct.domain.journal_codec import encode_record_line
 from s3duct.domain.ports.cipher import Cipher
@@ -327,6 +328,22 @@ async def test_a_damaged_journal_is_told_and_can_be_left_aside() -> None:
     assert "--no-resume" in error.hint
     again = world.restarted()
     assert again.journals.contents == damaged
+    await again.put(data, resume=False)
+    assert await again.restored() == data
+
+
+@on_loop
+async def test_a_journal_of_a_newer_version_can_be_left_aside() -> None:
+    world = World()
+    data = content(4 * CHUNK)
+    await world.put_cut_off(data, stored={0, 1})
+    (place,) = world.journals.contents
+    written = world.journals.contents[place]
+    world.journals.contents[place] = written.replace(b'"s3duct_journal":1', b'"s3duct_journal":2')
+    error = await failure_of(world.restarted().put(data))
+    assert isinstance(error, UnsupportedFormat)
+    assert "--no-resume" in error.hint
+    again = world.restarted()
     await again.put(data, resume=False)
     assert await again.restored() == data
 
