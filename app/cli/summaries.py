@@ -127,8 +127,8 @@ def _sealing(manifest: Manifest) -> str:
 def _depth(summary: VerifySummary) -> str:
     if not summary.deep:
         return "presence, size and ETag as recorded (--deep reads the content)"
-    return (
-        "every byte and the chain"
-        if summary.plain_checked
-        else "every sealed byte (give the key to check the content)"
-    )
+    if summary.plain_checked:
+        return "every byte and the chain"
+    if all(record.sealed_sha256 is not None for record in summary.manifest.chunks):
+        return "every sealed byte (give the key to check the content)"
+    return "sizes only, since it has no digests of sealed bytes (give the key to check the content)"

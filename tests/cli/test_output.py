@@ -153,6 +153,21 @@ def test_summaries_as_text_are_one_line(folder_bucket: FolderBucket, unique_name
     assert len(verify.lines) == 1
 
 
+def test_verify_does_not_say_more_than_it_checked(
+    folder_bucket: FolderBucket, unique_name: str, key_file: Path
+) -> None:
+    """s3duct 0.3.0 records no digests of sealed bytes."""
+    Stream(folder_bucket, unique_name, key_file).put(CONTENT, *FLAGS)
+    keyless = Stream(folder_bucket, unique_name)
+    assert "every sealed byte" in keyless.verify("--deep").stderr
+    manifest = keyless.manifest()
+    for record in manifest["chunks"]:
+        del record["encrypted_sha256"]
+    folder_bucket.write(keyless.manifest_key, json.dumps(manifest).encode())
+
+    assert "sizes only" in keyless.verify("--deep").stderr
+
+
 @pytest.mark.parametrize("flag", ["--quiet", "-q"])
 def test_quiet_says_nothing(folder_bucket: FolderBucket, unique_name: str, flag: str) -> None:
     stream = Stream(folder_bucket, unique_name)
