@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from s3duct.domain.backpressure import BufferWishes
-from s3duct.domain.chunk import is_generation_folder
+from s3duct.domain.chunk import MAX_OBJECT_BYTES, is_generation_folder
 from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import UsageError
 from s3duct.domain.manifest import Manifest
@@ -60,6 +60,11 @@ class PutRequest:
         if cipher.method is EncryptionMethod.AES_256_GCM and self.chunk_size_bytes > AES_MAX_MESSAGE_BYTES:
             raise UsageError(
                 "the chunk size is above what AES-256-GCM can seal as one message (64 GiB less 32 bytes)",
+                hint="the default is 512M",
+            )
+        if cipher.sealed_size_bytes(self.chunk_size_bytes) > MAX_OBJECT_BYTES:
+            raise UsageError(
+                "the chunk size, sealed, is above what one object can hold (5 TiB)",
                 hint="the default is 512M",
             )
 
