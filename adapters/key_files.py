@@ -17,6 +17,8 @@ class PrivateKeyFiles(KeyFiles):
 
     def create(self, path: str, content: bytes) -> None:
         """Create, write and fsync; a file that could not be written whole is removed."""
+        if not path:
+            raise KeySpecError("the path of the key file is empty")
         try:
             target = Path(path).expanduser()
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)

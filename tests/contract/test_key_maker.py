@@ -201,6 +201,10 @@ def test_nothing_that_is_there_is_replaced_or_followed(tmp_path: Path, kind: str
     assert not target.exists() or target.read_bytes() == b"theirs"
 
 
+def test_an_empty_path_is_no_file_that_is_there(files: KeyFiles) -> None:
+    assert "already" not in refusal(files, "", KeySpecError)
+
+
 @pytest.mark.parametrize("where", ["missing/key", "file/key", "x" * 300])
 def test_a_place_where_none_can_be_is_a_local_error(tmp_path: Path, where: str) -> None:
     (tmp_path / "file").write_bytes(b"")

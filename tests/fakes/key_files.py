@@ -16,7 +16,7 @@ class FakeKeyFiles(KeyFiles):
 
     def create(self, path: str, content: bytes) -> None:
         """Keep it, or refuse."""
-        if "\0" in path:
+        if "\0" in path or not path:
             raise KeySpecError(f"not a path of a key file: {path!r}")
         if path in self.contents:
             raise KeySpecError(f"there is a file {path!r} already", hint="choose another path")
