@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeVar
 
 from s3duct.app.container import Container
-from s3duct.app.container.ciphers import KeyRing
+from s3duct.app.container.ciphers import KeyRing, halt_plugins
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings, tool_version
 from s3duct.app.usecases.get import GetRequest, GetSummary, get
@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "StopRequest",
     "VerifySummary",
+    "halt_plugins",
     "make_key",
     "sink_of_descriptor",
     "source_of_descriptor",

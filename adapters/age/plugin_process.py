@@ -32,6 +32,18 @@ _NAME = re.compile(r"[a-z0-9+_-]+(\.[a-z0-9+_-]+)*")
 _SHORTEST_SECRET = 4
 # One human cannot follow two plugins at once.
 _ONE_AT_A_TIME = threading.Lock()
+_halted = threading.Event()
+_at_work: list[subprocess.Popen[bytes]] = []
+
+
+def halt() -> None:
+    """End the plugin at work, and ask no other one: this process is about to end, and must not wait for a human.
+
+    Whoever waits for a plugin gets `KeyUnavailable`. Call it from any thread.
+    """
+    _halted.set()
+    for process in tuple(_at_work):
+        process.terminate()
 
 
 class Plugin:
@@ -81,8 +93,11 @@ class PluginProcess:
         self._answered = 0
 
     def __enter__(self) -> Self:
-        """Start it. Raises `KeyUnavailable` if that fails."""
+        """Start it. Raises `KeyUnavailable` if that fails, or after `halt`."""
         _ONE_AT_A_TIME.acquire()
+        if _halted.is_set():
+            _ONE_AT_A_TIME.release()
+            raise self.failure("is not asked any more")
         try:
             self._process = subprocess.Popen(  # noqa: S603 -- no shell, and a path that `Plugin` has checked
                 self._command,
@@ -90,6 +105,9 @@ class PluginProcess:
                 stdout=subprocess.PIPE,
                 cwd=tempfile.gettempdir(),  # as age: no plugin shall rely on where it runs
             )
+            _at_work.append(self._process)
+            if _halted.is_set():  # in this very moment
+                self._process.terminate()
         except BaseException as error:
             _ONE_AT_A_TIME.release()
             if isinstance(error, OSError):
@@ -104,6 +122,7 @@ class PluginProcess:
         try:
             self._end(at_once=kind is not None)
         finally:
+            _at_work.clear()
             _ONE_AT_A_TIME.release()
 
     def keep_secret(self, text: str) -> None:

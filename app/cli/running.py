@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+from s3duct.app.api import halt_plugins
 from s3duct.app.cli import terminal
 from s3duct.app.cli.console import report, say
 from s3duct.app.pipeline.stopping import StopRequest
@@ -73,6 +74,7 @@ def _on_signal(number: int, stop: StopRequest) -> None:
         terminal.restore()
         os._exit(128 + number)
     stop.set(number)
+    halt_plugins()
     say(f"stopping ({signal.Signals(number).name}); once more ends it at once")
 
 
