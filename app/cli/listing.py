@@ -43,6 +43,7 @@ def _row(stream: ListedStream) -> tuple[str, str, str, str, str]:
             "sealed manifest" if stream.sealed else f"unreadable: {stream.problem}",
         )
     sealing = (manifest.method.value or "none") + (", sealed manifest" if manifest.sealed else "")
+    sealing += ", unproven" if stream.unproven else ""
     date = manifest.created[:19].replace("T", " ")
     return stream.name, str(len(manifest.chunks)), format_size(manifest.total_bytes), date, sealing
 
@@ -53,6 +54,7 @@ def _fields(stream: ListedStream) -> dict[str, object]:
         "name": stream.name,
         "sealed": stream.sealed,
         "problem": stream.problem or None,
+        "unproven": stream.unproven,
         "modified": None if stream.modified is None else stream.modified.isoformat(),
     }
     if manifest is not None:

@@ -13,10 +13,11 @@ from typing import cast
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import DecryptionFailed, IntegrityError, KeyUnavailable, NotFound, UnsupportedFormat
 from s3duct.domain.events import Listener
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_trust import Proof
+from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.names import StreamLocation, normalize_prefix, stream_name_of_manifest_key
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
@@ -35,13 +36,15 @@ class ListedStream:
     """One stream.
 
     `manifest` is None if it is sealed to the key in hand (`problem` empty) or unreadable (`problem` says why).
-    `modified` is when the manifest was written, in UTC, as the store says.
+    `modified` is when the manifest was written, in UTC, as the store says. `unproven` says that the key in hand
+    could prove a manifest, and does not prove this one.
     """
 
     name: str
     manifest: Manifest | None
     problem: str
     modified: datetime | None
+    unproven: bool = False
 
     @property
     def sealed(self) -> bool:
@@ -113,11 +116,12 @@ async def _describe(
     location: StreamLocation, entry: StoredObject, ports: ListPorts, retrier: Retrier
 ) -> ListedStream | None:
     """Read one manifest; None if it was deleted meanwhile."""
-    manifest, problem = None, ""
+    manifest, problem, unproven = None, "", False
     try:
         stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
         opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
         manifest = opened.manifest
+        unproven = _is_unproven(opened, ports.cipher)
         if opened.proof is Proof.WRONG_MAC:
             manifest, problem = None, "it was altered after it was written (its MAC does not match)"
     except DecryptionFailed:
@@ -126,4 +130,8 @@ async def _describe(
         problem = error.message
     except NotFound:
         return None
-    return ListedStream(location.name, manifest, problem, entry.modified)
+    return ListedStream(location.name, manifest, problem, entry.modified, unproven)
+
+
+def _is_unproven(opened: OpenedManifest, cipher: Cipher) -> bool:
+    return cipher.method is EncryptionMethod.AES_256_GCM and opened.proof in (Proof.NONE, Proof.OTHER_KEY)

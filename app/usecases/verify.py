@@ -14,7 +14,7 @@ from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, op
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import ChunkMissing, IntegrityError, ObjectNotFound
+from s3duct.domain.errors import ChunkMissing, IntegrityError, ObjectNotFound, WrongKey
 from s3duct.domain.events import (
     BytesMoved,
     ChunkFaulty,
@@ -30,6 +30,8 @@ from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 
 _LOOKUPS_AT_ONCE = 32
+# After so many chunks that do not open, and none that does, the key is the wrong one.
+_UNOPENED_TELL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class _Tally:
         self._listener = listener
         self.mismatched: list[int] = []
         self.missing: list[int] = []
+        self._good = 0
+        self._unopened: list[WrongKey] = []
 
     @property
     def clean(self) -> bool:
@@ -129,11 +133,28 @@ class _Tally:
         self.missing.append(record.index)
         self._listener(ChunkFaulty(record.index, f"there is no object {record.key!r}"))
 
+    def does_not_open(self, record: ChunkRecord, error: WrongKey) -> None:
+        """Count a chunk that is sealed for another key: damage among others that open, and a wrong key where none does.
+
+        Raises:
+            WrongKey: none has opened so far, and that many did not.
+        """
+        self._unopened.append(error)
+        if len(self._unopened) == _UNOPENED_TELL:
+            self.check_key()
+        self.judge(record, error.message)
+
+    def check_key(self) -> None:
+        """Raise `WrongKey` if not one chunk was opened."""
+        if self._unopened and not self._good:
+            raise self._unopened[0]
+
     def judge(self, record: ChunkRecord, problem: str) -> None:
         if problem:
             self.mismatched.append(record.index)
             self._listener(ChunkFaulty(record.index, problem))
         else:
+            self._good += 1
             self._listener(BytesMoved(record.size_bytes))
             self._listener(ChunkFinished(record.index, record.size_bytes))
 
@@ -201,9 +222,12 @@ async def _check_content(
                     pool.release(lease)
             except ChunkMissing:
                 tally.is_missing(record)
+            except WrongKey as error:
+                tally.does_not_open(record, error)
             except IntegrityError as error:
                 tally.judge(record, error.message)
             else:
                 tally.judge(record, "")
 
         await for_each(manifest.chunks, check, at_once=limits.max_chunks)
+    tally.check_key()

@@ -58,6 +58,7 @@ def key_file(tmp_path: Path) -> Path:
     """A file with an AES key of 32 raw bytes."""
     path = tmp_path / "aes.key"
     path.write_bytes(random_bytes(32, "the key"))
+    path.chmod(0o600)
     return path
 
 

@@ -162,3 +162,14 @@ async def test_a_caller_that_has_seen_enough_leaves_no_task() -> None:
     streams = list_streams("", ports=ports, listener=ignore_events)
     assert (await anext(streams)).name == "s00"
     await streams.aclose()
+
+
+@on_quick_loop
+async def test_what_the_key_does_not_prove_is_listed_as_unproven() -> None:
+    world = World(cipher=aes())
+    await put(world, "stream")
+    assert [stream.unproven for stream in await world.listed()] == [False]
+    await world.rewrite_manifest(s3duct={}, tags={"added": "later"})
+    assert [stream.unproven for stream in await world.listed()] == [True]
+    assert [stream.unproven for stream in await world.elsewhere(cipher=World().cipher).listed()] == [False]
+    assert [stream.unproven for stream in await world.elsewhere(cipher=aes(OTHER_KEY)).listed()] == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -12,8 +13,10 @@ from s3duct.domain.errors import (
     DowngradeRefused,
     IntegrityError,
     KeyRequired,
+    WrongKey,
 )
 from s3duct.domain.events import BytesMoved, ChunkFaulty, ChunkFinished, TransferStarted
+from s3duct.domain.manifest_trust import ManifestTrust
 from s3duct.domain.ports.cipher import Cipher
 from tests.fakes.hooks import fails_for
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop
@@ -202,3 +205,28 @@ async def test_damage_on_the_way_is_no_damage() -> None:
 
     world.store.in_transit = in_transit
     assert (await world.verify(deep=True)).ok
+
+
+@on_quick_loop
+async def test_a_chunk_for_another_key_among_good_ones_is_damage_and_the_others_are_looked_at() -> None:
+    other, mine = await stored(aes(OTHER_KEY)), await stored(aes())
+    foreign = await other.read(PLAIN_KEYS[2])
+    await mine.write(PLAIN_KEYS[2], foreign)
+    manifest = await mine.manifest()
+    assert manifest is not None
+    manifest["chunks"][2]["encrypted_sha256"] = hashlib.sha256(foreign).hexdigest()
+    await mine.rewrite_manifest(**manifest)
+    await mine.delete(PLAIN_KEYS[5])
+    summary = await mine.verify(deep=True, trust=ManifestTrust(allow_unauthenticated=True))
+    assert summary.mismatched == (2,)
+    assert summary.missing == (5,)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 7])
+@on_quick_loop
+async def test_a_key_that_opens_nothing_is_the_wrong_one(chunks: int) -> None:
+    world = World(cipher=aes())
+    await world.put(DATA[: chunks * CHUNK])
+    reader = world.elsewhere(cipher=aes(OTHER_KEY))
+    error = await failure_of(reader.verify(deep=True, trust=ManifestTrust(allow_unauthenticated=True)))
+    assert isinstance(error, WrongKey)
