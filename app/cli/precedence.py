@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from itertools import takewhile
 
 from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
 
@@ -25,4 +26,5 @@ def keys_to_use(
 
 def _is_given(*flags: str) -> bool:
     """Whether one of these flags stands on the command line."""
-    return any(argument.partition("=")[0] in flags for argument in sys.argv[1:])
+    own = takewhile(lambda argument: argument != "--", sys.argv[1:])  # what is behind belongs to another program
+    return any(argument.partition("=")[0] in flags for argument in own)
