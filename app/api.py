@@ -10,25 +10,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from s3duct.app.container import Container
 from s3duct.app.container.ciphers import KeyRing, halt_plugins
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings, tool_version
-from s3duct.app.usecases.get import GetRequest, GetSummary, get
+from s3duct.app.usecases.get import get
+from s3duct.app.usecases.get_request import GetRequest, GetSummary
 from s3duct.app.usecases.keygen import KeygenRequest, keygen
 from s3duct.app.usecases.list_streams import ListedStream, list_streams
 from s3duct.app.usecases.put import put
 from s3duct.app.usecases.put_request import PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.byte_range import ByteRange
 from s3duct.domain.chunk import DEFAULT_CHUNK_BYTES, part_size_for
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.events import Listener, ignore_events
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "KeyRing",
     "ListedStream",
     "ManifestTrust",
+    "Output",
     "PutOptions",
     "PutSummary",
     "S3duct",
@@ -46,6 +51,8 @@ __all__ = [
     "VerifySummary",
     "halt_plugins",
     "make_key",
+    "output_at",
+    "output_of_sink",
     "sink_of_descriptor",
     "source_of_descriptor",
 ]
@@ -134,16 +141,23 @@ class AsyncS3duct:
     async def get(
         self,
         name: str,
-        sink: Sink | BinaryIO,
+        to: Output | Sink | BinaryIO,
         *,
         raw: bool = False,
+        offset_bytes: int = 0,
+        length_bytes: int | None = None,
         trust: ManifestTrust = DEFAULT_TRUST,
         stop: StopRequest | None = None,
     ) -> GetSummary:
-        """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
+        """Write the stream `name`, or a part of it, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does.
+
+        `to` is a file object or a sink that takes the bytes as they come, or an output (`output_at`) that an interrupted
+        run can go on from.
+        """
+        wanted = ByteRange(offset_bytes, length_bytes)
         return await get(
-            GetRequest(self._location(name), self._buffers, raw=raw, trust=trust),
-            sink=sink if isinstance(sink, Sink) else self._container.file_sink(sink),
+            GetRequest(self._location(name), self._buffers, raw=raw, trust=trust, range=wanted),
+            output=self._output(to),
             ports=self._container.read_ports(store=self._store()),
             listener=self._listener,
             stop=stop or StopRequest(),
@@ -172,6 +186,11 @@ class AsyncS3duct:
 
     def _location(self, name: str) -> StreamLocation:
         return StreamLocation.parse(prefix=self._settings.prefix, name=name)
+
+    def _output(self, to: Output | Sink | BinaryIO) -> Output:
+        if isinstance(to, Output):
+            return to
+        return output_of_sink(to if isinstance(to, Sink) else self._container.file_sink(to))
 
     def _store(self, *, create: bool = False, part_bytes: int = 0) -> ObjectStore:
         if self._own_store is not None:
@@ -208,10 +227,21 @@ class S3duct:
         return _run(self._make().put(name, source, options))
 
     def get(
-        self, name: str, sink: Sink | BinaryIO, *, raw: bool = False, trust: ManifestTrust = DEFAULT_TRUST
+        self,
+        name: str,
+        to: Output | Sink | BinaryIO,
+        *,
+        raw: bool = False,
+        offset_bytes: int = 0,
+        length_bytes: int | None = None,
+        trust: ManifestTrust = DEFAULT_TRUST,
     ) -> GetSummary:
-        """Write the stream `name` to `sink`, verified chunk by chunk. Raises as `s3duct.app.usecases.get.get` does."""
-        return _run(self._make().get(name, sink, raw=raw, trust=trust))
+        """Write the stream `name`, or a part of it, as `AsyncS3duct.get` does."""
+        return _run(
+            self._make().get(
+                name, to, raw=raw, offset_bytes=offset_bytes, length_bytes=length_bytes, trust=trust
+            )
+        )
 
     def list(self) -> list[ListedStream]:
         """Return the streams under the prefix in order. Raises as `s3duct.app.usecases.list_streams` does."""
@@ -239,6 +269,19 @@ def source_of_descriptor(descriptor: int) -> Source:
 def sink_of_descriptor(descriptor: int) -> Sink:
     """Return a sink over a file descriptor. It is not closed."""
     return Container.descriptor_sink(descriptor)
+
+
+def output_of_sink(sink: Sink) -> Output:
+    """Return an output that writes to a sink as it comes: nothing is kept to go on from."""
+    return Container.sink_output(sink)
+
+
+def output_at(path: Path, *, replace: bool = False) -> Output:
+    """Return an output at `path`: a file takes its name when it is complete, and an interrupted run is gone on from.
+
+    A device or a named pipe is written to as it comes. `replace` allows to take the place of a file that is there.
+    """
+    return Container.output(path, replace=replace)
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -186,7 +186,7 @@ class JournalDamaged(ResumeError):
 
 
 class RunInProgress(S3ductError):
-    """Another process is putting the same stream right now. A retry helps once that one has ended."""
+    """Another process puts the same stream, or restores it to the same file, right now. A retry helps once it has ended."""
 
     exit_code = ExitCode.BUSY
 
@@ -204,6 +204,12 @@ class SinkError(S3ductError):
     """The output could not be written."""
 
     exit_code = ExitCode.SINK
+
+
+class OutputExists(SinkError):
+    """There is a file already where the output should go. A retry cannot help."""
+
+    exit_code = ExitCode.EXISTS
 
 
 class SinkClosed(SinkError):

@@ -22,7 +22,7 @@ class TransferStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ResumeStarted(Event):
-    """A put continues an unfinished run: that much is stored already."""
+    """An unfinished run is continued: that much is stored already (put), or verified where it was restored to (get)."""
 
     stored_chunks: int
     stored_bytes: int
@@ -44,7 +44,7 @@ class ChunkStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChunkFinished(Event):
-    """A chunk is stored (put), confirmed as stored by an earlier run (`resumed`), written out (get) or checked (verify)."""
+    """A chunk is stored (put), written out (get) or checked (verify); `resumed`: by an earlier run, and confirmed now."""
 
     index: int
     size_bytes: int

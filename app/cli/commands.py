@@ -12,7 +12,6 @@ from s3duct.app.api import (
     KeyRing,
     PutOptions,
     make_key,
-    sink_of_descriptor,
     source_of_descriptor,
 )
 from s3duct.app.cli import listing, pipe, running, summaries
@@ -29,6 +28,7 @@ from s3duct.app.cli.options import (
 )
 from s3duct.app.cli.precedence import keys_to_use
 from s3duct.app.cli.progress import ProgressListener
+from s3duct.app.cli.restore_options import RestoreOptions
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings
 from s3duct.domain.chunk import parse_chunk_size
@@ -41,6 +41,7 @@ _NO_LIMITS = LimitOptions()
 _NO_KEYS = KeyOptions()
 _NO_RECIPIENTS = RecipientOptions()
 _DEFAULT_TRUST = TrustOptions()
+_ALL_TO_STDOUT = RestoreOptions()
 _STDIN, _STDOUT = 0, 1
 
 
@@ -143,27 +144,40 @@ def get(
         ),
     ] = False,
     trust: TrustOptions = _DEFAULT_TRUST,
+    restore: RestoreOptions = _ALL_TO_STDOUT,
     limits: LimitOptions = _NO_LIMITS,
     output: OutputOptions = _NO_OUTPUT,
 ) -> int:
-    """Write a stream to stdout.
+    """Write a stream to stdout, or to a file.
 
     Chunks are downloaded ahead; each is decrypted and checked against both digests and the chain before its first byte is
     written. If one is damaged, what was written before it is verified, and the exit code is 3.
+
+    With --output, the file takes its name when it is complete. Interrupted, the same command verifies what is there and
+    goes on from it.
 
     Example: s3duct get --bucket b --name data --key file:data.key | tar x
     """
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
-    settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT)
+    settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT if restore.to_stdout else None)
+    offset_bytes, length_bytes = restore.offset_bytes, restore.length_bytes
     demands, ring = trust.trust(), _opening(settings)
-    sink = sink_of_descriptor(pipe.take_stdout())
+    to = restore.open()
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
             s3duct = AsyncS3duct(settings, buffers=limits.wishes(), listener=listener, keys=ring)
-            summary = await s3duct.get(name, sink, raw=no_decrypt, trust=demands, stop=stop)
-        summaries.show_get(summary, output, elapsed_s=listener.counters.elapsed_s)
+            summary = await s3duct.get(
+                name,
+                to,
+                raw=no_decrypt,
+                offset_bytes=offset_bytes,
+                length_bytes=length_bytes,
+                trust=demands,
+                stop=stop,
+            )
+        summaries.show_get(summary, output, path=restore.path, elapsed_s=listener.counters.elapsed_s)
         return ExitCode.OK
 
     return running.run(work)

@@ -43,21 +43,32 @@ def show_put(
     )
 
 
-def show_get(summary: GetSummary, options: OutputOptions, *, elapsed_s: float) -> None:
-    """Show what a get did."""
+def show_get(summary: GetSummary, options: OutputOptions, *, path: str | None, elapsed_s: float) -> None:
+    """Show what a get did; `path` is the file that was written, None for stdout."""
     manifest = summary.manifest
+    which = (
+        f"bytes {summary.start} to {summary.stop} of {manifest.name!r}"
+        if summary.is_part
+        else repr(manifest.name)
+    )
+    to = "" if path is None else f" to {path!r}"
+    kept = f", {summary.chunks_kept} of them there before" if summary.chunks_kept else ""
     what = "sealed bytes, not decrypted" if summary.raw else "every chunk verified"
     what += ", manifest not authenticated" if summary.accepted else ""
     _show(
         options,
-        text=f"restored {manifest.name!r}: {format_size(summary.bytes_written)} in {_count(len(manifest.chunks))}, "
+        text=f"restored {which}{to}: {format_size(summary.size_bytes)} in {_count(summary.chunks)}{kept}, "
         f"{_pace(summary.bytes_written, elapsed_s)}, {what}",
         fields={
             "version": tool_version(),
             "status": "complete",
             "stream": manifest.name,
-            "chunks_downloaded": len(manifest.chunks),
+            "chunks_downloaded": summary.chunks_downloaded,
+            "chunks_kept": summary.chunks_kept,
             "total_bytes": manifest.total_bytes,
+            "offset": summary.start,
+            "output": path,
+            "output_bytes": summary.size_bytes,
             "stream_sha256": manifest.stream_sha256,
             "stream_sha3_256": manifest.stream_sha3_256,
             "chain_verified": not summary.raw,

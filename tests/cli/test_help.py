@@ -45,7 +45,11 @@ FLAGS = {
         "--clobber",
         "--allow-empty",
     },
-    "get": STREAM | TRUST | LIMITS | OUTPUT | {"--no-decrypt"},
+    "get": STREAM
+    | TRUST
+    | LIMITS
+    | OUTPUT
+    | {"--no-decrypt", "--output", "-o", "--force", "--offset", "--length"},
     "list": STORE | OPENING | {"--json"},
     "verify": STREAM | TRUST | LIMITS | OUTPUT | {"--deep"},
 }

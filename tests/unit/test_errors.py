@@ -23,7 +23,7 @@ EXIT_CODES = {
     "ObjectExists": 6, "StreamExists": 6,
     "ResumeError": 7, "JournalMismatch": 7, "InputDiverged": 7, "InputTooShort": 7, "JournalDamaged": 7,
     "SourceError": 8,
-    "SinkError": 9, "SinkClosed": 141,
+    "SinkError": 9, "SinkClosed": 141, "OutputExists": 6,
     "LocalResourceError": 10,
     "AccessDenied": 11, "CredentialsError": 11, "CredentialsUnavailable": 11,
     "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,

@@ -12,21 +12,25 @@ from typing import Any, TypeVar
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.hashing import HashlibHasher
 from s3duct.adapters.object_store.memory import MemoryObjectStore
+from s3duct.adapters.output_straight import SinkOutput
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.pipeline.stopping import StopRequest
-from s3duct.app.usecases.get import GetRequest, GetSummary, get
+from s3duct.app.usecases.get import get
+from s3duct.app.usecases.get_request import GetRequest, GetSummary
 from s3duct.app.usecases.list_streams import ListedStream, ListPorts, list_streams
 from s3duct.app.usecases.opening import ReadPorts
 from s3duct.app.usecases.put import put
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
+from s3duct.domain.byte_range import EVERYTHING, ByteRange
 from s3duct.domain.errors import ObjectNotFound, S3ductError, StoreError
 from s3duct.domain.events import Event
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
 from s3duct.domain.retry import RetryPolicy
 from s3duct.domain.sizes import GIB, KIB
@@ -125,13 +129,19 @@ class World:
         )
 
     async def get(
-        self, *, sink: Sink | None = None, raw: bool = False, trust: ManifestTrust = DEFAULT_TRUST
+        self,
+        *,
+        sink: Sink | None = None,
+        output: Output | None = None,
+        raw: bool = False,
+        wanted: ByteRange = EVERYTHING,
+        trust: ManifestTrust = DEFAULT_TRUST,
     ) -> GetSummary:
-        """Get into `sink`, or into a new `self.sink`."""
+        """Get into `output` or `sink`, or into a new `self.sink`."""
         self.sink = FakeSink()
         return await get(
-            GetRequest(self.location, self.buffers, raw=raw, trust=trust),
-            sink=sink or self.sink,
+            GetRequest(self.location, self.buffers, raw=raw, trust=trust, range=wanted),
+            output=output or SinkOutput(sink or self.sink),
             ports=self.read_ports(),
             listener=self.hear,
             stop=self.stop,

@@ -1,0 +1,26 @@
+"""From a path to an output: a file is written beside its place first, anything else as it comes."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from s3duct.adapters.output_file import FileOutput
+from s3duct.adapters.output_straight import DeviceOutput
+from s3duct.adapters.pipe_ends import DescriptorSink
+from s3duct.domain.ports.output import Output
+
+
+def make_output(path: Path, *, replace: bool) -> Output:
+    """Return the output at `path`; `replace` allows to take the place of a regular file."""
+    if _takes_bytes_as_they_come(path):
+        return DeviceOutput(path, DescriptorSink)
+    return FileOutput(path, replace=replace)
+
+
+def _takes_bytes_as_they_come(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False  # the output will say what is wrong, if anything is
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
