@@ -135,27 +135,10 @@ class _Get:
         return _Wanted(manifest, opened.sha256, accepted, raw, start, stop)
 
     async def _fill(self, part: OutputPart, wanted: _Wanted) -> GetSummary:
-        manifest, pieces = wanted.manifest, wanted.pieces
-        self._listener(TransferStarted(manifest.name, wanted.stop - wanted.start, len(pieces)))
-        limits = buffer_limits(manifest, self._request.buffers, self._ports)
+        pieces = wanted.pieces
+        self._listener(TransferStarted(wanted.manifest.name, wanted.stop - wanted.start, len(pieces)))
         with Workers() as workers:
-            downloader = ChunkDownloader(
-                store=self._ports.store,
-                location=self._request.location,
-                manifest=manifest,
-                cipher=None if wanted.raw else cipher_for(manifest, self._ports),
-                hasher=self._ports.hasher,
-                workers=workers,
-                retrier=self._retrier,
-                memory_bytes=limits.memory_bytes,
-            )
-            transfer = GetTransfer(
-                downloader=downloader,
-                pool=BufferPool(self._ports.memory, self._ports.disk, limits, self._listener),
-                sink=part,
-                thread=self._thread,
-                listener=self._hear_of_chunks,
-            )
+            transfer = self._transfer(part, wanted, workers)
             # 4. Read back what is there; none of it is believed unread. A first chunk that is wanted from its middle on has
             #    no digest for its piece, and is fetched again.
             cut = 1 if pieces and not pieces[0].whole else 0
@@ -174,7 +157,7 @@ class _Get:
         # 6. Only what is complete becomes the output.
         await self._thread.call(part.commit, transfer.bytes_written + kept.size_bytes)
         return GetSummary(
-            manifest,
+            wanted.manifest,
             wanted.manifest_sha256,
             wanted.start,
             wanted.stop,
@@ -184,6 +167,27 @@ class _Get:
             bytes_kept=kept.size_bytes,
             chunks_kept=kept.pieces,
             accepted=wanted.accepted,
+        )
+
+    def _transfer(self, part: OutputPart, wanted: _Wanted, workers: Workers) -> GetTransfer:
+        ports, manifest = self._ports, wanted.manifest
+        limits = buffer_limits(manifest, self._request.buffers, ports)
+        downloader = ChunkDownloader(
+            store=ports.store,
+            location=self._request.location,
+            manifest=manifest,
+            cipher=None if wanted.raw else cipher_for(manifest, ports),
+            hasher=ports.hasher,
+            workers=workers,
+            retrier=self._retrier,
+            memory_bytes=limits.memory_bytes,
+        )
+        return GetTransfer(
+            downloader=downloader,
+            pool=BufferPool(ports.memory, ports.disk, limits, self._listener),
+            sink=part,
+            thread=self._thread,
+            listener=self._hear_of_chunks,
         )
 
     async def _verify(self, check: PrefixCheck, pieces: Sequence[Piece], *, offset_bytes: int) -> _Kept:
@@ -203,7 +207,9 @@ class _Get:
     async def _held(self, part: OutputPart) -> AsyncGenerator[None, None]:
         """Let go of the part at the end, and say where it stays if it does."""
         for name in await self._thread.call(lambda: part.others):
-            self._listener(Notice(f"{name!r} is an unfinished restore of something else to the same file"))
+            self._listener(
+                Notice(f"{name!r} is an unfinished restore of something else to the same file, and stays")
+            )
         try:
             yield
         except asyncio.CancelledError:

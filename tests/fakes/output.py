@@ -11,7 +11,7 @@ from s3duct.domain.ports.output import Output, OutputPart
 class FakeOutput(Output):
     """Holds the finished `content` (None: there is none) and unfinished `parts` by identity.
 
-    `before_write` is called with the part's size before each write: it may raise, as a full disk would.
+    `begun` lists the identities that were asked for, `reads` and `writes` offsets and sizes. `before_write` is called with the part's size before each write: it may raise, as a full disk would.
     """
 
     def __init__(self, content: bytes | None = None, *, replace: bool = False) -> None:
@@ -19,6 +19,7 @@ class FakeOutput(Output):
         self.content = content
         self.parts: dict[str, bytearray] = {}
         self.held: set[str] = set()
+        self.begun: list[str] = []
         self.reads: list[tuple[int, int]] = []
         self.writes: list[tuple[int, int]] = []
         self.before_write: Callable[[int], None] = lambda _: None
@@ -37,6 +38,7 @@ class FakeOutput(Output):
     def begin(self, identity: str) -> OutputPart:
         """Take the part."""
         self.check()
+        self.begun.append(identity)
         if identity in self.held:
             raise RunInProgress("another run writes there")
         self.held.add(identity)
