@@ -40,8 +40,9 @@ class GetSummary:
 
     Bytes from `start` to `stop` (exclusive) of the stream are in the output: `bytes_written` in `chunks_downloaded` chunks
     (or pieces of them) by this run, `bytes_kept` in `chunks_kept` by earlier ones, read back and verified. With `raw`, the
-    written and kept bytes are sealed ones. `manifest_sha256` (hex) is the digest of the manifest object; `accepted` says what
-    about it a flag made acceptable.
+    written and kept bytes are sealed ones.
+
+    `manifest_sha256` (hex) is the digest of the manifest object; `accepted` says what about it a flag made acceptable.
     """
 
     manifest: Manifest

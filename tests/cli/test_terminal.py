@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +159,22 @@ def test_a_closed_end_is_wrong_usage(
     assert finished.returncode == 2
     assert "s3duct: error: " in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_get_into_a_file_does_not_mind_a_terminal(
+    folder_bucket: FolderBucket, unique_name: str, terminal: Terminal, tmp_path: Path
+) -> None:
+    stream = Stream(folder_bucket, unique_name)
+    stream.put(b"content")
+
+    finished = subprocess.run(
+        [COMMAND, "get", *stream.flags, "--output", tmp_path / "out"],
+        check=False,
+        stdout=terminal.slave,
+        capture_output=False,
+        stderr=subprocess.PIPE,
+    )
+
+    assert finished.returncode == 0
+    assert (tmp_path / "out").read_bytes() == b"content"
+    assert terminal.finish() == ""

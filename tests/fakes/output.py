@@ -11,7 +11,8 @@ from s3duct.domain.ports.output import Output, OutputPart
 class FakeOutput(Output):
     """Holds the finished `content` (None: there is none) and unfinished `parts` by identity.
 
-    `begun` lists the identities that were asked for, `reads` and `writes` offsets and sizes. `before_write` is called with the part's size before each write: it may raise, as a full disk would.
+    `begun` lists the identities that were asked for, `reads` and `writes` offsets and sizes. `before_write` is called with
+    the offset before each write: it may raise, as a full disk would.
     """
 
     def __init__(self, content: bytes | None = None, *, replace: bool = False) -> None:

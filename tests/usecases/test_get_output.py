@@ -111,7 +111,8 @@ def test_whatever_lies_there_the_output_is_right(
         lying = bytearray((right + b"\0" * 8000)[:left])
         if flip is not None and flip < len(lying):
             lying[flip] ^= 1
-        output.content, output.parts = None, {output.begun[0]: lying}
+        output, (identity,) = FakeOutput(), output.begun
+        output.parts[identity] = lying
         stored_bytes = chunk_bytes + 28 if sealed and raw else chunk_bytes
         good = min(left, len(right)) if flip is None else min(left, len(right), flip)
         kept = good // stored_bytes if good < len(right) else -(-len(right) // stored_bytes)

@@ -149,7 +149,8 @@ def test_any_range_goes_on_from_whatever_lies_there(
         lying = bytearray((right + b"\0" * 7100)[:left])
         if flip is not None and flip < len(lying):
             lying[flip] ^= 1
-        output.content, output.parts = None, {output.begun[0]: lying}
+        output, (identity,) = FakeOutput(), output.begun
+        output.parts[identity] = lying
         world.store.operations.clear()
 
         summary = await world.get(output=output, wanted=wanted)
