@@ -26,8 +26,8 @@ class RestoreOptions:
         Path | None,
         Parameter(
             name=["--output", "-o"],
-            help="Write to this file instead of stdout. It takes its name when it is complete; interrupted, the same command "
-            "goes on from what is there.",
+            help="Write to this file instead of stdout. It takes its name when it is complete; interrupted, the same "
+            "command goes on from what is there.",
         ),
     ] = None
     force: Annotated[

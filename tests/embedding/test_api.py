@@ -19,12 +19,14 @@ from s3duct.app.api import (
     PutOptions,
     S3duct,
     Settings,
+    output_at,
     sink_of_descriptor,
     source_of_descriptor,
 )
 from s3duct.domain.errors import (
     ChunkDamaged,
     KeySpecError,
+    OutputExists,
     SinkClosed,
     SourceError,
     StoreUnavailable,
@@ -108,6 +110,29 @@ def test_there_and_back_through_files(settings: Settings, tmp_path: Path) -> Non
         with restored.open("wb", buffering=buffering) as sink:
             s3duct.get(name, cast("io.BufferedWriter", sink))
         assert restored.read_bytes() == DATA
+
+
+def test_an_output_at_a_path_is_complete_or_not_there(settings: Settings, tmp_path: Path) -> None:
+    s3duct = S3duct(settings)
+    s3duct.put("stream", io.BytesIO(DATA), OPTIONS)
+    target = tmp_path / "restored"
+    assert s3duct.get("stream", output_at(target)).size_bytes == len(DATA)
+    assert target.read_bytes() == DATA
+    with pytest.raises(OutputExists):
+        s3duct.get("stream", output_at(target))
+    s3duct.get("stream", output_at(target, replace=True), offset_bytes=10, length_bytes=20)
+    assert target.read_bytes() == DATA[10:30]
+
+
+def test_a_part_of_a_stream(settings: Settings) -> None:
+    s3duct = S3duct(settings)
+    s3duct.put("stream", io.BytesIO(DATA), OPTIONS)
+    restored = io.BytesIO()
+    summary = s3duct.get("stream", restored, offset_bytes=CHUNK - 1, length_bytes=2)
+    assert restored.getvalue() == DATA[CHUNK - 1 : CHUNK + 1]
+    assert (summary.start, summary.stop, summary.chunks_downloaded) == (CHUNK - 1, CHUNK + 1, 2)
+    with pytest.raises(UsageError):
+        s3duct.get("stream", io.BytesIO(), length_bytes=0)
 
 
 def test_there_and_back_through_descriptors(settings: Settings, tmp_path: Path) -> None:
