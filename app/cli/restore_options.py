@@ -39,7 +39,9 @@ class RestoreOptions:
     ] = None
     length: Annotated[
         str | None,
-        Parameter(help="Write at most so many bytes: a size like 64K. What is beyond the end is not there."),
+        Parameter(
+            help="Write at most so many bytes: a size like 64K. What is beyond the end is cut, with a warning."
+        ),
     ] = None
 
     @property

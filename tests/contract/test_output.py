@@ -451,6 +451,43 @@ def test_a_full_disk_is_a_sink_error_with_a_hint_and_the_part_is_kept(
     assert Path(part.name).read_bytes() == CONTENT[:700]
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_the_file_is_on_the_disk_before_it_has_its_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool
+) -> None:
+    steps: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        named = (tmp_path / "out").exists()
+        steps.append(f"{'folder' if is_folder else 'file'}, {'named' if named else 'not named'}")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    part = FileOutput(tmp_path / "out", replace=replace).begin("a")
+    write(part, CONTENT)
+    part.commit(len(CONTENT))
+
+    assert steps == ["file, not named", "folder, named"]
+
+
+def test_a_disk_that_fails_at_the_end_keeps_the_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    part = FileOutput(tmp_path / "out").begin("a")
+    write(part, CONTENT)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(SinkError, match="Input/output error"):
+            part.commit(len(CONTENT))
+    part.close()
+
+    assert not (tmp_path / "out").exists()
+    assert parts_in(tmp_path) == [Path(part.name)]
+
+
 def test_a_file_system_without_hard_links_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))

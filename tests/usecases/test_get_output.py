@@ -177,10 +177,12 @@ async def test_a_replaced_stream_is_not_mixed_with_the_old_one() -> None:
 async def test_sealed_and_plain_bytes_are_not_mixed() -> None:
     world, output = await stored(aes()), FakeOutput()
     await broken_off(world, output, at=5)
+    (plain,) = output.parts
     summary = await again(world).get(output=output, raw=True)
 
     assert output.content == b"".join([await world.read(key) for key in PLAIN_KEYS[:7]])
     assert summary.chunks_kept == 0
+    assert list(output.parts) == [plain]
 
 
 @on_loop
@@ -232,11 +234,11 @@ async def test_it_is_replaced_where_that_is_allowed_and_only_by_the_whole() -> N
 
 
 @on_loop
-async def test_no_key_leaves_no_part() -> None:
+async def test_no_key_touches_no_output() -> None:
     world = (await stored(aes())).elsewhere(cipher=World().cipher)
     output = FakeOutput()
     assert isinstance(await failure_of(world.get(output=output)), KeyRequired)
-    assert (output.parts, output.held) == ({}, set())
+    assert (output.begun, output.parts) == ([], {})
 
 
 @on_loop
