@@ -22,6 +22,8 @@ _SUFFIX = ".s3duct-part"
 _PRIVATE = 0o600
 _LONGEST_NAME = 255
 _DIGEST_DIGITS = 16
+# The part may vanish between open and lock, but not often; some file systems give a file another number each time.
+_ATTEMPTS = 100
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -153,7 +155,7 @@ class _FilePart(OutputPart):
 
 
 def _open_locked(part: Path, path: Path) -> int:
-    while True:
+    for _ in range(_ATTEMPTS):
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(part, flags, _PRIVATE)
         try:
@@ -170,6 +172,7 @@ def _open_locked(part: Path, path: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+    raise SinkError(f"cannot lock {str(part)!r}: it is another file each time", hint="try another folder")
 
 
 def _is_ready(part: Path, descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from s3duct.app.pipeline.workers import BlockingThread, Workers
 from s3duct.domain.byte_range import Piece
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.digest import DualDigest, dual_digest
+from s3duct.domain.sizes import MIB
 from tests.fakes.output import FakeOutput
 
 DATA = bytes(range(100))
@@ -79,9 +80,12 @@ def test_both_digests_count(wrong: str) -> None:
     assert right(DATA, [Piece(record, 0, len(DATA))]) == []
 
 
-def test_a_size_that_lies_is_not_believed() -> None:
-    record = replace(piece(DATA[:50]).record, size_bytes=60)
-    assert right(DATA[:50], [Piece(record, 0, 60)]) == []
+@pytest.mark.parametrize("size", [50, MIB])
+def test_a_size_that_lies_is_not_believed(size: int) -> None:
+    """The digests would match what lies there, but that is shorter."""
+    content = bytes(size)
+    record = replace(piece(content).record, size_bytes=size + 10)
+    assert right(content, [Piece(record, 0, size + 10)]) == []
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 99), (1, 100), (20, 30)])
