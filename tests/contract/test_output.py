@@ -322,9 +322,12 @@ def test_a_crash_between_link_and_unlink_never_lets_the_file_be_written_to(tmp_p
 def test_a_link_in_place_of_the_part_is_not_followed(tmp_path: Path) -> None:
     part = FileOutput(tmp_path / "out").begin("a")
     part.close()
-    (tmp_path / "elsewhere").write_bytes(b"precious")
     Path(part.name).symlink_to("elsewhere")
 
+    with pytest.raises(SinkError):
+        FileOutput(tmp_path / "out").begin("a")
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "elsewhere").write_bytes(b"precious")
     with pytest.raises(SinkError):
         FileOutput(tmp_path / "out").begin("a")
     assert (tmp_path / "elsewhere").read_bytes() == b"precious"
