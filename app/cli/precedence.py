@@ -26,5 +26,7 @@ def keys_to_use(
 
 def _is_given(*flags: str) -> bool:
     """Whether one of these flags stands on the command line."""
-    own = takewhile(lambda argument: argument != "--", sys.argv[1:])  # what is behind belongs to another program
+    own = takewhile(
+        lambda argument: argument != "--", sys.argv[1:]
+    )  # what is behind belongs to another program
     return any(argument.partition("=")[0] in flags for argument in own)
