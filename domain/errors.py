@@ -28,6 +28,9 @@ class ExitCode(IntEnum):
     STORE_UNAVAILABLE = 12
     UNSUPPORTED = 13
     BUSY = 14
+    PRODUCER = 15
+    CONSUMER = 16
+    SIGHUP = 129
     SIGINT = 130
     SIGPIPE = 141
     SIGTERM = 143
@@ -200,6 +203,12 @@ class SourceError(S3ductError):
     exit_code = ExitCode.SOURCE
 
 
+class ProducerFailed(SourceError):
+    """The program whose output is the input did not end well: what it wrote may not be all there is."""
+
+    exit_code = ExitCode.PRODUCER
+
+
 class SinkError(S3ductError):
     """The output could not be written."""
 
@@ -216,6 +225,12 @@ class SinkClosed(SinkError):
     """The consumer closed the pipe early."""
 
     exit_code = ExitCode.SIGPIPE
+
+
+class ConsumerFailed(SinkError):
+    """The program that takes the output did not end well."""
+
+    exit_code = ExitCode.CONSUMER
 
 
 class LocalResourceError(S3ductError):

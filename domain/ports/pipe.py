@@ -12,8 +12,11 @@ class Source(Protocol):
     def read_into(self, view: memoryview) -> int:
         """Read at most `len(view)` bytes, at least one unless the input has ended; return how many, 0 at the end.
 
+        With 0 a source vouches that the input is whole. One that knows better raises instead: the last chunk would be taken
+        for the end of the stream otherwise.
+
         Raises:
-            SourceError: the input cannot be read.
+            SourceError: the input cannot be read, or what was read is not all of it.
         """
         ...
 

@@ -22,8 +22,8 @@ EXIT_CODES = {
     "NotFound": 5, "ObjectNotFound": 5, "BucketNotFound": 5, "StreamNotFound": 5,
     "ObjectExists": 6, "StreamExists": 6,
     "ResumeError": 7, "JournalMismatch": 7, "InputDiverged": 7, "InputTooShort": 7, "JournalDamaged": 7,
-    "SourceError": 8,
-    "SinkError": 9, "SinkClosed": 141, "OutputExists": 6,
+    "SourceError": 8, "ProducerFailed": 15,
+    "SinkError": 9, "SinkClosed": 141, "OutputExists": 6, "ConsumerFailed": 16,
     "LocalResourceError": 10,
     "AccessDenied": 11, "CredentialsError": 11, "CredentialsUnavailable": 11,
     "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
@@ -69,8 +69,8 @@ def test_no_error_is_one_that_python_code_catches_by_accident(kind: type[S3ductE
 
 def test_exit_codes_mean_one_thing_each_and_leave_alone_what_shells_use() -> None:
     assert len(set(ExitCode)) == len(ExitCode.__members__)
-    assert {code for code in ExitCode if code > 14} == {128 + 2, 128 + 13, 128 + 15}
-    assert {code for code in ExitCode if code <= 14} == set(range(15))
+    assert {code for code in ExitCode if code > 16} == {128 + 1, 128 + 2, 128 + 13, 128 + 15}
+    assert {code for code in ExitCode if code <= 16} == set(range(17))
 
 
 def test_an_interruption_knows_its_signal() -> None:
