@@ -11,6 +11,7 @@ from pathlib import Path
 from s3duct.domain.errors import SinkError
 from s3duct.domain.ports.output import Output, OutputPart
 from s3duct.domain.ports.pipe import Sink
+from s3duct.domain.ports.process import Consumer, Process
 
 
 class SinkOutput(Output):
@@ -26,6 +27,42 @@ class SinkOutput(Output):
     def begin(self, identity: str) -> OutputPart:
         """Whatever the content is, it begins anew."""
         return _StraightPart(self._sink, finish=lambda: None, close=lambda: None)
+
+
+class ConsumerOutput(Output, Process):
+    """Gives the stream to a program, which learns that its input has ended only if that is whole."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        """Take the program; it is not started yet."""
+        self._consumer = consumer
+
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return self._consumer.name
+
+    def check(self) -> None:
+        """It was looked for already."""
+
+    def begin(self, identity: str) -> OutputPart:
+        """Start it: the stream is there and readable."""
+        self._consumer.start()
+        return _StraightPart(self._consumer, finish=self._consumer.finish, close=lambda: None)
+
+    def start(self) -> None:
+        """Nothing: `begin` does."""
+
+    def pass_on(self, signal_number: int) -> None:
+        """As the program."""
+        self._consumer.pass_on(signal_number)
+
+    def kill(self) -> None:
+        """As the program."""
+        self._consumer.kill()
+
+    def end(self) -> bool:
+        """As the program."""
+        return self._consumer.end()
 
 
 class DeviceOutput(Output):

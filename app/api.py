@@ -8,7 +8,7 @@ event loop, `S3duct` for the others. A store of your own (anything with the meth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -34,6 +34,7 @@ from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
+from s3duct.domain.ports.process import Consumer, Producer
 
 __all__ = [
     "AsyncS3duct",
@@ -49,10 +50,12 @@ __all__ = [
     "Settings",
     "StopRequest",
     "VerifySummary",
+    "consumer",
     "halt_plugins",
     "make_key",
     "output_at",
     "output_of_sink",
+    "producer",
     "sink_of_descriptor",
     "source_of_descriptor",
 ]
@@ -62,7 +65,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutOptions:
-    """How to put. Sizes in bytes; `storage_class` is one of S3's names, for chunks only."""
+    """How to put. Sizes in bytes; `storage_class` is one of S3's names, for chunks only.
+
+    An input that is not of `expected_bytes`, or smaller than `min_bytes`, gets no manifest.
+    """
 
     chunk_size_bytes: int = DEFAULT_CHUNK_BYTES
     storage_class: str | None = None
@@ -73,6 +79,8 @@ class PutOptions:
     resume: bool = True
     strict_resume: bool = True
     allow_empty: bool = False
+    expected_bytes: int | None = None
+    min_bytes: int = 0
 
 
 class AsyncS3duct:
@@ -127,6 +135,8 @@ class AsyncS3duct:
             resume=options.resume,
             strict_resume=options.strict_resume,
             allow_empty=options.allow_empty,
+            expected_bytes=options.expected_bytes,
+            min_bytes=options.min_bytes,
         )
         cipher = self._container.keys().sealing
         part_bytes = part_size_for(cipher.sealed_size_bytes(options.chunk_size_bytes))
@@ -282,6 +292,32 @@ def output_at(path: Path, *, replace: bool = False) -> Output:
     A device or a named pipe is written to as it comes. `replace` allows to take the place of a file that is there.
     """
     return Container.output(path, replace=replace)
+
+
+def producer(command: Sequence[str], *, stdin: int | None = None) -> Producer:
+    """Return a source that runs `command` (the program and its arguments, no shell) and is whole only if that ends well.
+
+    Args:
+        command: looked up on PATH; started by the put, once nothing else stands in its way.
+        stdin: descriptor of its standard input; None shares that of this process.
+
+    Raises:
+        UsageError: there is no such program.
+    """
+    return Container.producer(command, stdin=stdin)
+
+
+def consumer(command: Sequence[str], *, stdout: int | None = None) -> Consumer:
+    """Return a sink that runs `command` (the program and its arguments, no shell) and fails if that fails.
+
+    Args:
+        command: looked up on PATH; started by the get, once the stream is known to be there and readable.
+        stdout: descriptor of its standard output; None shares that of this process.
+
+    Raises:
+        UsageError: there is no such program.
+    """
+    return Container.consumer(command, stdout=stdout)
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -38,10 +38,33 @@ def main() -> None:
 
 
 def _call(arguments: list[str]) -> int:
-    app = build()
+    """Run one command line and return its exit code.
+
+    The first `--` ends it. What is behind is the command to run, and nobody here reads its flags.
+
+    Raises:
+        UsageError: it cannot be parsed.
+        S3ductError: as the command raises it.
+    """
+    own, dashes, command = _cut(arguments)
     try:
-        result = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        run_command, bound, unparsed = build().parse_args(own, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         text = _KEY_TEXT.sub("(a key)", " ".join(str(error).split()))
         raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from None
+    keywords: dict[str, object] = {}
+    if dashes:
+        if "command" not in unparsed:
+            raise UsageError("only put and get run what stands behind --", hint="see s3duct --help")
+        if not command:
+            raise UsageError("no command behind --", hint="write it there, like: -- pg_dump mydb")
+        keywords["command"] = tuple(command)
+    result = run_command(*bound.args, **bound.kwargs, **keywords)
     return result if isinstance(result, int) else 0
+
+
+def _cut(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
+    if "--" not in arguments:
+        return arguments, False, []
+    at = arguments.index("--")
+    return arguments[:at], True, arguments[at + 1 :]

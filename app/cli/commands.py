@@ -12,6 +12,7 @@ from s3duct.app.api import (
     KeyRing,
     PutOptions,
     make_key,
+    producer,
     source_of_descriptor,
 )
 from s3duct.app.cli import listing, pipe, running, summaries
@@ -20,6 +21,7 @@ from s3duct.app.cli.key_options import KEY, KeyOptions, RecipientOptions, TrustO
 from s3duct.app.cli.options import (
     OUTPUT,
     STREAM,
+    Command,
     LimitOptions,
     Name,
     OutputOptions,
@@ -34,6 +36,7 @@ from s3duct.app.settings import Settings
 from s3duct.domain.chunk import parse_chunk_size
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ExitCode, UsageError
+from s3duct.domain.sizes import parse_size
 from s3duct.domain.storage_class import parse_storage_class
 
 _NO_OUTPUT = OutputOptions()
@@ -89,15 +92,24 @@ def put(
     allow_empty: Annotated[
         bool, Parameter(group=STREAM, negative=(), help="Store an empty input as an empty stream.")
     ] = False,
+    expected_size: Annotated[
+        str | None,
+        Parameter(group=STREAM, help="Fail unless the input is exactly that large, like 1G or 1048576."),
+    ] = None,
+    min_size: Annotated[str, Parameter(group=STREAM, help="Fail if the input is smaller than that.")] = "0",
     limits: LimitOptions = _NO_LIMITS,
     output: OutputOptions = _NO_OUTPUT,
+    command: Command = (),
 ) -> int:
-    """Store what is piped in as a stream.
+    """Store what is piped in, or what a command writes, as a stream.
 
     The input is cut into chunks; several are hashed, sealed and uploaded at once, and each is on record the moment it is
     stored. Interrupted, the same command with the same input goes on from there.
 
-    In a pipe, use "set -o pipefail": an input that ends early looks like one that has ended.
+    Behind --, write the command that makes the data: s3duct runs it, and stores no stream if it fails. In a pipe, use
+    "set -o pipefail": an input that ends early looks like one that has ended.
+
+    Example: s3duct put --bucket b --name db --key file:db.key -- pg_dump mydb
 
     Example: tar c /data | s3duct put --bucket b --name data --key file:data.key
     """
@@ -111,16 +123,21 @@ def put(
         resume=resume,
         strict_resume=strict_resume,
         allow_empty=allow_empty,
+        expected_bytes=None if expected_size is None else parse_size(expected_size),
+        min_bytes=parse_size(min_size),
     )
     keys, recipients = keys_to_use(keys, recipients, no_encrypt=no_encrypt)
     warnings = _warn_about_keys(keys, output)
     if not (no_encrypt or keys.given or recipients.given):
         warnings += ("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)",)
         warn(warnings[-1])
-    settings = settings_of(store, keys, recipients=recipients, limits=limits, data_descriptor=_STDIN)
+    data = None if command else _STDIN
+    settings = settings_of(store, keys, recipients=recipients, limits=limits, data_descriptor=data)
     ring = KeyRing(settings)
     ring.sealing  # noqa: B018 - read now: asking for a passphrase would hold up the event loop
-    source = source_of_descriptor(pipe.take_stdin())
+    source = (
+        producer(command, stdin=pipe.lend_stdin()) if command else source_of_descriptor(pipe.take_stdin())
+    )
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
@@ -147,14 +164,20 @@ def get(
     restore: RestoreOptions = _ALL_TO_STDOUT,
     limits: LimitOptions = _NO_LIMITS,
     output: OutputOptions = _NO_OUTPUT,
+    command: Command = (),
 ) -> int:
-    """Write a stream to stdout, or to a file.
+    """Write a stream to stdout, to a file, or to a command.
 
     Chunks are downloaded ahead; each is decrypted and checked against both digests and the chain before its first byte is
     written. If one is damaged, what was written before it is verified, and the exit code is 3.
 
     With --output, the file takes its name when it is complete. Interrupted, the same command verifies what is there and
     goes on from it.
+
+    Behind --, write the command that takes the data: it sees the end of its input only if the stream is whole, and if it
+    fails, get fails.
+
+    Example: s3duct get --bucket b --name db --key file:db.key -- psql mydb
 
     Example: s3duct get --bucket b --name data --key file:data.key | tar x
     """
@@ -163,7 +186,7 @@ def get(
     settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT if restore.to_stdout else None)
     offset_bytes, length_bytes = restore.offset_bytes, restore.length_bytes
     demands, ring = trust.trust(), _opening(settings)
-    to = restore.open()
+    to = restore.open() if not command else restore.hand_to(command)
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
@@ -269,8 +292,8 @@ def keygen(
 
 def register(app: App) -> None:
     """Add all commands to the app."""
-    app.command(put, name="put")
-    app.command(get, name="get")
+    app.command(put, name="put", usage="Usage: s3duct put --bucket BUCKET --name NAME [OPTIONS] [-- COMMAND]")
+    app.command(get, name="get", usage="Usage: s3duct get --bucket BUCKET --name NAME [OPTIONS] [-- COMMAND]")
     app.command(list_, name="list")
     app.command(verify, name="verify")
     app.command(keygen, name="keygen")

@@ -86,6 +86,8 @@ class OutputOptions:
 
 
 Name = Annotated[str, Parameter(group=STORE, help="Name of the stream; may hold '/'.")]
+# What stands behind `--`. The command line is cut there before it is parsed: see `s3duct.app.cli`.
+Command = Annotated[tuple[str, ...], Parameter(parse=False)]
 _NO_LIMITS = LimitOptions()
 
 

@@ -1,4 +1,4 @@
-"""Takes stdin or stdout for data, and keeps everything else off it."""
+"""Takes stdin or stdout for data or for a command that is run, and keeps everything else off it."""
 
 import os
 import sys
@@ -26,6 +26,20 @@ def take_stdin() -> int:
     return descriptor
 
 
+def lend_stdin() -> int:
+    """Return a descriptor of stdin, whatever it is, for the command behind `--`; nobody else reads it from now on."""
+    return _lend(_STDIN, was_open=sys.stdin is not None)
+
+
+def lend_stdout() -> int:
+    """Return a descriptor of stdout, whatever it is, for the command behind `--`; what others print goes to stderr."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    descriptor = _lend(_STDOUT, was_open=sys.stdout is not None)
+    os.dup2(_STDERR, _STDOUT)
+    return descriptor
+
+
 def take_stdout() -> int:
     """Return a descriptor of stdout for data; what anything else prints goes to stderr from now on.
 
@@ -40,6 +54,17 @@ def take_stdout() -> int:
     descriptor = _duplicate(_STDOUT, "stdout", was_open=sys.stdout is not None)
     sys.stdout.flush()
     os.dup2(_STDERR, _STDOUT)
+    return descriptor
+
+
+def _lend(standard: int, *, was_open: bool) -> int:
+    """Duplicate a descriptor and put an empty one in its place; one that was closed is lent as an empty one."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    if not was_open:
+        return nothing
+    descriptor = os.dup(standard)
+    os.dup2(nothing, standard)
+    os.close(nothing)
     return descriptor
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from s3duct.app.api import Output, output_at, output_of_sink, sink_of_descriptor
+from s3duct.app.api import Output, consumer, output_at, output_of_sink, sink_of_descriptor
 from s3duct.app.cli import pipe
 from s3duct.domain.errors import UsageError
 from s3duct.domain.sizes import parse_size
@@ -77,3 +77,16 @@ class RestoreOptions:
                 "--force replaces the file of --output, and there is none", hint="name it: --output FILE"
             )
         return output_of_sink(sink_of_descriptor(pipe.take_stdout()))
+
+    def hand_to(self, command: tuple[str, ...]) -> Output:
+        """Take a command, which gets stdout.
+
+        Raises:
+            UsageError: there is a file as well; or there is no such program.
+        """
+        if self.output is not None or self.force:
+            raise UsageError(
+                "the stream goes to a file or to a command, not to both",
+                hint="leave --output or -- COMMAND away",
+            )
+        return output_of_sink(consumer(command, stdout=pipe.lend_stdout()))

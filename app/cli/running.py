@@ -13,19 +13,24 @@ from s3duct.app.cli.console import report, say
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.domain.errors import ExitCode, Interrupted, S3ductError, SinkClosed
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Callable[[StopRequest], Coroutine[Any, Any, int]]) -> int:
     """Run `work` on an event loop and return its exit code.
 
-    The first SIGINT or SIGTERM asks it to stop with what is done kept; the second one ends the process at once.
+    The first SIGINT, SIGTERM or SIGHUP asks it to stop with what is done kept; the second one ends the process at once.
+    SIGHUP stays ignored if it was (nohup).
     """
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # exit statuses of children would be lost
 
     async def with_signals() -> int:
         stop = StopRequest()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             loop.add_signal_handler(number, _on_signal, number, stop)
         return await work(stop)
 
@@ -71,6 +76,7 @@ def guarded(call: Callable[[], int]) -> int:
 
 def _on_signal(number: int, stop: StopRequest) -> None:
     if stop.is_set:
+        stop.leave_now()
         terminal.restore()
         os._exit(128 + number)
     stop.set(number)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from s3duct.adapters.aws_credentials import AwsSession
+from s3duct.adapters.child_process.consumer import ChildConsumer
+from s3duct.adapters.child_process.producer import ChildProducer
 from s3duct.adapters.chunk_memory import MmapChunkMemory
 from s3duct.adapters.clock import SystemClock
 from s3duct.adapters.entropy import SystemEntropy
@@ -12,12 +14,11 @@ from s3duct.adapters.hashing import HashlibHasher
 from s3duct.adapters.host_probe import LinuxMemoryProbe, StatvfsDiskProbe
 from s3duct.adapters.journal_file import FileJournalStore
 from s3duct.adapters.key_files import PrivateKeyFiles
-from s3duct.adapters.output_straight import SinkOutput
 from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink, FileSource
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.container.ciphers import KeyRing
 from s3duct.app.container.key_maker import CipherKeyMaker
-from s3duct.app.container.outputs import make_output
+from s3duct.app.container.outputs import make_output, make_sink_output
 from s3duct.app.container.stores import describe_destination, make_store
 from s3duct.app.settings import Settings
 from s3duct.app.usecases.keygen import KeygenPorts
@@ -87,5 +88,7 @@ class Container(containers.DeclarativeContainer):
     descriptor_sink = providers.Factory(DescriptorSink)
     file_source = providers.Factory(FileSource)
     file_sink = providers.Factory(FileSink)
-    sink_output = providers.Factory(SinkOutput)
+    sink_output = providers.Factory(make_sink_output)
     output = providers.Factory(make_output)
+    producer = providers.Factory(ChildProducer)
+    consumer = providers.Factory(ChildConsumer)

@@ -6,9 +6,11 @@ import stat
 from pathlib import Path
 
 from s3duct.adapters.output_file import FileOutput
-from s3duct.adapters.output_straight import DeviceOutput
+from s3duct.adapters.output_straight import ConsumerOutput, DeviceOutput, SinkOutput
 from s3duct.adapters.pipe_ends import DescriptorSink
 from s3duct.domain.ports.output import Output
+from s3duct.domain.ports.pipe import Sink
+from s3duct.domain.ports.process import Consumer
 
 
 def make_output(path: Path, *, replace: bool) -> Output:
@@ -16,6 +18,11 @@ def make_output(path: Path, *, replace: bool) -> Output:
     if _takes_bytes_as_they_come(path):
         return DeviceOutput(path, DescriptorSink)
     return FileOutput(path, replace=replace)
+
+
+def make_sink_output(sink: Sink) -> Output:
+    """Return an output over a sink; one that is a program is started and ended with the get."""
+    return ConsumerOutput(sink) if isinstance(sink, Consumer) else SinkOutput(sink)
 
 
 def _takes_bytes_as_they_come(path: Path) -> bool:

@@ -21,7 +21,7 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.errors import StoreError, UsageError
+from s3duct.domain.errors import SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
 from s3duct.domain.ports.clock import Clock
@@ -30,7 +30,7 @@ from s3duct.domain.resume import ResumePlan, ResumeRecord, Verdict
 
 T = TypeVar("T")
 
-# How long chunks that are read whole may still take to be stored after a request to stop.
+# How long chunks that are read whole may still take to be stored after a request to stop, or when the source has failed.
 _STOP_GRACE_S = 10.0
 # A pipe hands out 64 KiB at most by default: so many reads at once, then the lanes get to see what has come.
 _READS_AT_ONCE = 64
@@ -94,7 +94,9 @@ class PutTransfer:
         Raises:
             UsageError: there are more chunks than a manifest has room for.
             ResumeError: the source does not continue the run on record.
-            SourceError, StoreError, AccessDenied, LocalResourceError: as they come.
+            SourceError: as it comes; chunks that were read whole are stored, what is behind them is not: it need not be the
+                end of the stream.
+            StoreError, AccessDenied, LocalResourceError: as they come.
             Interrupted: a stop was requested; chunks that were read whole are stored.
         """
         reader = BlockingThread("source")
@@ -110,6 +112,9 @@ class PutTransfer:
         except _StopRequested:
             await self._wind_down()
             raise self._stop.as_error("run the same command again to go on from what is stored") from None
+        except SourceError:
+            await self._wind_down()
+            raise
         finally:
             reader.close()
             await cancel_all(self._tasks)
@@ -149,7 +154,7 @@ class PutTransfer:
             try:
                 while more and mark.position < self._chunk_size_bytes:
                     more = await self._read_piece(reader, lease, mark)
-            except _StopRequested:
+            except (_StopRequested, SourceError):
                 # Half a chunk is of no use: only whole ones can be recognised by the next run.
                 await cancel_all((task,))
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from s3duct.app.pipeline.parallel import cancel_all
@@ -19,6 +19,7 @@ class StopRequest:
         """Not set."""
         self._event = asyncio.Event()
         self._signal_number = 0
+        self._last_acts: list[Callable[[], None]] = []
 
     def set(self, signal_number: int) -> None:
         """Ask; `signal_number` goes into the exit code. Call it on the event loop's thread."""
@@ -29,6 +30,20 @@ class StopRequest:
     def is_set(self) -> bool:
         """Whether the run was asked to stop."""
         return self._event.is_set()
+
+    @property
+    def signal_number(self) -> int:
+        """The signal that was the reason, 0 before."""
+        return self._signal_number
+
+    def before_leaving(self, act: Callable[[], None]) -> None:
+        """Have `act` called if the process is about to leave without waiting for the run. It must be quick."""
+        self._last_acts.append(act)
+
+    def leave_now(self) -> None:
+        """Do what has to be done before the process leaves without waiting for the run."""
+        for act in self._last_acts:
+            act()
 
     async def wait(self) -> None:
         """Wait until asked."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from s3duct.app.pipeline.attended import attended
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader
 from s3duct.app.pipeline.get_transfer import GetTransfer
@@ -44,11 +45,13 @@ async def get(
         OutputExists, RunInProgress: the output is there already, or another run writes it.
         IntegrityError: the stream is damaged; verified whole chunks before the damage were written, nothing else.
         SinkClosed, SinkError: the consumer has gone, or the output cannot be written.
+        ConsumerFailed: the sink is a program, and it did not end well.
         StoreError, AccessDenied, LocalResourceError: as they come.
         Interrupted: `stop` was set.
     """
     hint = "what was written is verified, but it is not the whole stream"
-    return await stop.ends(_get(request, output, ports, listener), hint=hint)
+    async with attended(output, stop=stop, listener=listener, hint=hint):
+        return await stop.ends(_get(request, output, ports, listener), hint=hint)
 
 
 async def _get(request: GetRequest, output: Output, ports: ReadPorts, listener: Listener) -> GetSummary:

@@ -7,13 +7,15 @@ is anything old removed. A manifest that can be seen never names a chunk that is
 from __future__ import annotations
 
 from s3duct.app.pipeline.async_journal import AsyncJournal
+from s3duct.app.pipeline.attended import attended
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.lanes import HashLanes
 from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.sized_source import SizedSource
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader
-from s3duct.app.pipeline.workers import Workers
+from s3duct.app.pipeline.workers import Workers, run_apart
 from s3duct.app.usecases.put_finish import PutFinisher
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.put_start import PutStart, PutStarter
@@ -29,8 +31,11 @@ from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarte
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Source
+from s3duct.domain.ports.process import Producer
 from s3duct.domain.resume import Journal, RunBinding
 from s3duct.domain.storage_class import StorageClass
+
+_RESUME_HINT = "run the same command again to go on from what is stored"
 
 
 async def put(
@@ -42,7 +47,8 @@ async def put(
         StreamExists: the name is taken and `request.clobber` is off.
         ResumeError: an unfinished run is on record and this one does not continue it; nothing was changed.
         RunInProgress: another process puts the same stream.
-        SourceError: the source is empty or cannot be read.
+        SourceError: the source is empty, cannot be read, or is not of the size it should be.
+        ProducerFailed: the source is a program, and it did not end well; running again resumes.
         StoreError, AccessDenied, LocalResourceError: as they come; running again resumes.
         Interrupted: `stop` was set; running again resumes.
     """
@@ -50,9 +56,10 @@ async def put(
     binding = request.binding(ports.cipher)
     journal = await AsyncJournal.open(ports.journals, binding)
     try:
-        return await _PutRun(
-            request, source=source, ports=ports, journal=journal, listener=listener, stop=stop
-        ).run(binding)
+        async with attended(source, stop=stop, listener=listener, hint=_RESUME_HINT):
+            return await _PutRun(
+                request, source=source, ports=ports, journal=journal, listener=listener, stop=stop
+            ).run(binding)
     finally:
         await journal.close()
 
@@ -148,6 +155,9 @@ class _PutRun:
                     f"{start.vanished_chunks} chunks are on record, but not in the bucket any more: they are stored again"
                 )
             )
+        # A program that cannot be run shows that before anything is written.
+        if isinstance(self._source, Producer):
+            await run_apart("producer", self._source.start)
         if start.is_new:
             await self._journal.start(start.header)
         return start
@@ -187,7 +197,9 @@ class _PutRun:
             chunk_size_bytes=request.chunk_size_bytes,
             plan=start.plan,
             strict=request.strict_resume,
-            source=self._source,
+            source=SizedSource(
+                self._source, expected_bytes=request.expected_bytes, min_bytes=request.min_bytes
+            ),
             journal=self._journal,
             pool=BufferPool(ports.memory, ports.disk, limits, self._listener),
             lanes=HashLanes(ports.hasher, workers),

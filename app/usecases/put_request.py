@@ -28,7 +28,8 @@ class PutRequest:
     """What to put where.
 
     `destination` names the store for the journal (endpoint and bucket, or folder). `storage_class` applies to chunks; None
-    leaves it to the bucket. `seal_manifest` needs a cipher with a key.
+    leaves it to the bucket. `seal_manifest` needs a cipher with a key. `expected_bytes` and `min_bytes` are what is known
+    about the size of the input.
     """
 
     location: StreamLocation
@@ -44,6 +45,8 @@ class PutRequest:
     resume: bool = True
     strict_resume: bool = True
     allow_empty: bool = False
+    expected_bytes: int | None = None
+    min_bytes: int = 0
 
     def check(self, cipher: Cipher) -> None:
         """Raise `UsageError` if this cannot be put with `cipher`."""
@@ -51,6 +54,11 @@ class PutRequest:
             raise UsageError(
                 f"the name {self.location.name!r} ends like a folder of chunks (gen- and 8 hex digits)",
                 hint="choose another --name",
+            )
+        if self.expected_bytes is not None and self.expected_bytes < self.min_bytes:
+            raise UsageError(
+                f"--expected-size ({self.expected_bytes} bytes) is less than --min-size ({self.min_bytes} bytes)",
+                hint="give one of them",
             )
         if self.seal_manifest and cipher.method is EncryptionMethod.NONE:
             raise UsageError(

@@ -44,6 +44,8 @@ FLAGS = {
         "--no-resume",
         "--clobber",
         "--allow-empty",
+        "--expected-size",
+        "--min-size",
     },
     "get": STREAM
     | TRUST

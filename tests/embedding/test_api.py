@@ -19,14 +19,18 @@ from s3duct.app.api import (
     PutOptions,
     S3duct,
     Settings,
+    consumer,
     output_at,
+    producer,
     sink_of_descriptor,
     source_of_descriptor,
 )
 from s3duct.domain.errors import (
     ChunkDamaged,
+    ConsumerFailed,
     KeySpecError,
     OutputExists,
+    ProducerFailed,
     SinkClosed,
     SourceError,
     StoreUnavailable,
@@ -167,6 +171,20 @@ class Sip(io.RawIOBase):
     def write(self, data: Bytes) -> int:  # type: ignore[override]
         self.taken += bytes(data[:100])
         return min(len(data), 100)
+
+
+def test_there_and_back_through_programs(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(DATA)
+    s3duct = S3duct(settings)
+    s3duct.put("n", producer(["cat", str(tmp_path / "data")]), OPTIONS)
+    s3duct.get("n", consumer(["sh", "-c", f"cat > '{tmp_path}/restored'"]))
+    assert (tmp_path / "restored").read_bytes() == DATA
+    with pytest.raises(ProducerFailed):
+        s3duct.put("other", producer(["false"]))
+    with pytest.raises(ConsumerFailed):
+        s3duct.get("n", consumer(["sh", "-c", "cat >/dev/null; exit 1"]))
+    with pytest.raises(SourceError):
+        s3duct.put("other", io.BytesIO(DATA), PutOptions(expected_bytes=len(DATA) + 1))
 
 
 def test_a_file_object_that_takes_little_at_a_time_gets_all(settings: Settings) -> None:
