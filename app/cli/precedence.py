@@ -1,8 +1,8 @@
 """Flags win over the environment, also where they name another kind of key than the environment does."""
 
+import itertools
 import sys
 from dataclasses import replace
-from itertools import takewhile
 
 from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
 
@@ -25,8 +25,6 @@ def keys_to_use(
 
 
 def _is_given(*flags: str) -> bool:
-    """Whether one of these flags stands on the command line."""
-    own = takewhile(
-        lambda argument: argument != "--", sys.argv[1:]
-    )  # what is behind belongs to another program
+    """Whether one of these flags stands on the command line; behind `--` are those of the command that is run."""
+    own = itertools.takewhile(lambda argument: argument != "--", sys.argv[1:])
     return any(argument.partition("=")[0] in flags for argument in own)

@@ -41,6 +41,13 @@ def test_put_stores_what_a_command_writes_and_reads_none_of_its_flags(stream: St
     stream.restores(b"--name|-v|--|--help||a b|")
 
 
+def test_a_key_flag_of_the_command_sets_no_key_of_ours_aside(stream: Stream, key_file: Path) -> None:
+    environment = {"S3DUCT_KEY": f"file:{key_file}"}
+    flags = ("--chunk-size", "64K", "--", "echo", "--age-recipient", "--no-encrypt")
+    run("put", *stream.flags, *flags, environment=environment).expect(0)
+    assert stream.manifest()["encrypted"] is True
+
+
 def test_tar_goes_there_and_back(stream: Stream, tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     (tmp_path / "to").mkdir()
