@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.hashing import HashlibHasher
 from s3duct.adapters.object_store.memory import MemoryObjectStore
-from s3duct.adapters.output_straight import SinkOutput
 from s3duct.adapters.plain import PlainCipher
+from s3duct.app.container.outputs import make_sink_output
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.usecases.get import get
 from s3duct.app.usecases.get_request import GetRequest, GetSummary
@@ -141,7 +141,7 @@ class World:
         self.sink = FakeSink()
         return await get(
             GetRequest(self.location, self.buffers, raw=raw, trust=trust, range=wanted),
-            output=output or SinkOutput(sink or self.sink),
+            output=output or make_sink_output(sink or self.sink),
             ports=self.read_ports(),
             listener=self.hear,
             stop=self.stop,
