@@ -249,13 +249,23 @@ class StoreError(S3ductError):
 
 
 class StoreUnavailable(StoreError):
-    """Network trouble, time-out or a 5xx answer. A retry may help."""
+    """Network trouble, time-out or a 5xx answer. A retry may help.
+
+    Args:
+        message: as for every error.
+        hint: as for every error.
+        retry_after_s: for how long the store asks to be left alone (`Retry-After`), where it says so and can be heard.
+    """
 
     retryable = True
 
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
 
 class StoreThrottled(StoreUnavailable):
-    """The store asks for fewer requests (503 SlowDown, 429). A retry helps after a pause."""
+    """The store asks for fewer requests (503 SlowDown, 429). A retry helps after a pause, and with fewer at once."""
 
 
 class AccessDenied(S3ductError):
@@ -272,6 +282,10 @@ class CredentialsUnavailable(AccessDenied):
     """The service that hands out credentials did not answer. A retry may help."""
 
     retryable = True
+
+
+class CredentialsExpired(CredentialsUnavailable):
+    """The store refused the credentials as expired. A retry may help: it is made with renewed ones."""
 
 
 class Interrupted(S3ductError):

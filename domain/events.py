@@ -61,12 +61,34 @@ class ChunkFaulty(Event):
 
 @dataclass(frozen=True, slots=True)
 class RetryScheduled(Event):
-    """An operation failed and is tried again after `delay_s` seconds."""
+    """An operation failed and is tried again after `delay_s` seconds.
+
+    `attempt` counts its failures from 1. It is given up if it still fails after `left_s` seconds, or after `retries_left`
+    tries besides the next one; None where there is no such limit.
+    """
 
     operation: str
     reason: str
     attempt: int
     delay_s: float
+    left_s: float | None = None
+    retries_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySucceeded(Event):
+    """An operation that had failed `attempts` times, over `failing_s` seconds, has succeeded."""
+
+    operation: str
+    attempts: int
+    failing_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PaceChanged(Event):
+    """The store asked to slow down, or has answered well since: `at_once` operations at once (None: no limit)."""
+
+    at_once: int | None
 
 
 @dataclass(frozen=True, slots=True)

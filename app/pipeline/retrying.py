@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from s3duct.app.pipeline.pacing import Pacer
 from s3duct.domain.errors import S3ductError
-from s3duct.domain.events import Listener, RetryScheduled
+from s3duct.domain.events import Listener, RetryScheduled, RetrySucceeded
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.retry import RetryPolicy
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class Retrier:
-    """Runs operations until they succeed, fail for good, or have used up the policy's budget."""
+    """Runs the operations of one run until they succeed, fail for good, or have used up the policy's budget."""
 
     def __init__(self, policy: RetryPolicy, *, clock: Clock, entropy: Entropy, listener: Listener) -> None:
         """Take the policy and what it needs."""
@@ -23,26 +24,61 @@ class Retrier:
         self._clock = clock
         self._entropy = entropy
         self._listener = listener
+        self._pacer = Pacer(listener)
+        self._succeeded_at_s = float("-inf")
 
     async def run(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run `attempt`, anew each time, until it succeeds; return what it returned.
+
+        It must be safe to repeat: an attempt that failed may have taken effect all the same. Nor may it wait for another
+        operation: it holds one of the turns that a throttling store leaves.
 
         Raises:
             S3ductError: the last attempt's error, if it cannot be retried or the budget is used up.
         """
         failures = 0
-        failing_since = 0.0
+        first_failure_s = 0.0
         while True:
             try:
-                return await attempt()
+                async with self._pacer.turn():
+                    result = await attempt()
             except S3ductError as error:
-                now = self._clock.monotonic_s()
-                failing_since = failing_since if failures else now
+                now_s = self._clock.monotonic_s()
+                first_failure_s = first_failure_s if failures else now_s
                 failures += 1
-                delay_s = self._policy.next_delay_s(
-                    error, attempt=failures, failing_for_s=now - failing_since, jitter=self._entropy.unit()
-                )
+                delay_s = self._schedule(operation, error, failures, first_failure_s)
                 if delay_s is None:
                     raise
-                self._listener(RetryScheduled(operation, error.message, failures, delay_s))
+            else:
+                self._note_success(operation, failures, first_failure_s)
+                return result
             await self._clock.sleep(delay_s)
+
+    def _schedule(
+        self, operation: str, error: S3ductError, failures: int, first_failure_s: float
+    ) -> float | None:
+        """Return how long to wait, and say so; None to give up."""
+        # Once anything has succeeded, the store was there again: what fails now is a new spell of trouble.
+        failing_since_s = max(first_failure_s, self._succeeded_at_s)
+        failing_for_s = self._clock.monotonic_s() - failing_since_s
+        delay_s = self._policy.next_delay_s(
+            error, attempt=failures, failing_for_s=failing_for_s, jitter=self._entropy.unit()
+        )
+        if delay_s is not None:
+            retries_left = self._policy.retries_left(failures)
+            self._listener(
+                RetryScheduled(
+                    operation,
+                    error.message,
+                    failures,
+                    delay_s,
+                    self._policy.left_s(failing_for_s),
+                    None if retries_left is None else retries_left - 1,
+                )
+            )
+        return delay_s
+
+    def _note_success(self, operation: str, failures: int, first_failure_s: float) -> None:
+        self._succeeded_at_s = self._clock.monotonic_s()
+        if failures:
+            self._listener(RetrySucceeded(operation, failures, self._succeeded_at_s - first_failure_s))

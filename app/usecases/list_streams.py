@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -14,7 +13,14 @@ from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import DecryptionFailed, IntegrityError, KeyUnavailable, NotFound, UnsupportedFormat
+from s3duct.domain.errors import (
+    DecryptionFailed,
+    IntegrityError,
+    KeyUnavailable,
+    NotFound,
+    S3ductError,
+    UnsupportedFormat,
+)
 from s3duct.domain.events import Listener
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
@@ -76,7 +82,7 @@ async def list_streams(
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     ahead: deque[_Ahead] = deque()
     try:
-        async for name, entry in _manifests(normalize_prefix(prefix), ports.store):
+        async for name, entry in _manifests(normalize_prefix(prefix), ports.store, retrier):
             while ahead and _is_enough(ahead, entry):
                 described = await ahead.popleft().task
                 if described is not None:
@@ -103,13 +109,46 @@ def _is_enough(ahead: Collection[_Ahead], entry: StoredObject) -> bool:
     return len(ahead) >= _MANIFESTS_AT_ONCE or size_bytes > _BYTES_AT_ONCE
 
 
-async def _manifests(prefix: str, store: ObjectStore) -> AsyncGenerator[tuple[str, StoredObject], None]:
-    listing = store.list(prefix)
-    async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
-        async for entry in listing:
+async def _manifests(
+    prefix: str, store: ObjectStore, retrier: Retrier
+) -> AsyncGenerator[tuple[str, StoredObject], None]:
+    listing = _Listing(store, prefix)
+    seen: set[str] = set()
+    try:
+        while (entry := await retrier.run("listing", listing.next)) is not None:
             name = stream_name_of_manifest_key(entry.key, prefix=prefix)
-            if name is not None:
+            if name is not None and name not in seen:
+                seen.add(name)
                 yield name, entry
+    finally:
+        await listing.close()
+
+
+class _Listing:
+    """A listing that begins anew when it has broken off.
+
+    To go on behind the last key would leave streams out: not every store lists in the order of the keys (SeaweedFS does not).
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._entries: AsyncGenerator[StoredObject, None] | None = None
+
+    async def next(self) -> StoredObject | None:
+        """Return the next object, None at the end. After an error it may be called again."""
+        if self._entries is None:
+            self._entries = cast("AsyncGenerator[StoredObject, None]", self._store.list(self._prefix))
+        try:
+            return await anext(self._entries, None)
+        except S3ductError:
+            self._entries = None
+            raise
+
+    async def close(self) -> None:
+        """Let go of the request that is under way."""
+        if self._entries is not None:
+            await self._entries.aclose()
 
 
 async def _describe(

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3duct.domain.errors import AccessDenied, ChunkDamaged, S3ductError, StoreThrottled, StoreUnavailable
-from s3duct.domain.retry import NO_RETRIES, RetryPolicy
+from s3duct.domain.errors import (
+    AccessDenied,
+    ChunkDamaged,
+    S3ductError,
+    StoreThrottled,
+    StoreUnavailable,
+    UsageError,
+)
+from s3duct.domain.retry import NO_RETRIES, RetryPolicy, parse_retry_policy
 
 LOST = StoreUnavailable("the connection was lost")
 
@@ -76,3 +85,43 @@ def test_throttling_is_retried_like_an_outage() -> None:
 
 def test_no_retries_means_none() -> None:
     assert NO_RETRIES.next_delay_s(LOST, attempt=1, failing_for_s=0, jitter=0.0) is None
+
+
+def test_by_default_it_goes_on_for_hours() -> None:
+    assert RetryPolicy().budget_s == 6 * 3600
+    assert parse_retry_policy(retry_for_s=None, max_retries=None) == RetryPolicy()
+
+
+def test_the_two_limits_can_be_set_apart_or_together() -> None:
+    assert parse_retry_policy(retry_for_s=90, max_retries=None).budget_s == 90
+    by_number = parse_retry_policy(retry_for_s=None, max_retries=4)
+    assert (by_number.budget_s, by_number.max_retries) == (math.inf, 4)
+    both = parse_retry_policy(retry_for_s=90, max_retries=4)
+    assert (both.budget_s, both.max_retries) == (90, 4)
+    with pytest.raises(UsageError):
+        parse_retry_policy(retry_for_s=None, max_retries=-1)
+
+
+@given(st.integers(0, 50), st.integers(1, 100))
+def test_one_operation_is_tried_again_as_often_as_allowed_and_no_more(allowed: int, attempt: int) -> None:
+    policy = parse_retry_policy(retry_for_s=None, max_retries=allowed)
+    delay_s = policy.next_delay_s(LOST, attempt=attempt, failing_for_s=1e6, jitter=0.5)
+    assert (delay_s is None) == (attempt > allowed)
+    assert policy.retries_left(attempt) == max(allowed + 1 - attempt, 0)
+    assert policy.left_s(1e6) is None
+
+
+@given(st.floats(-10, 1e9), jitters)
+def test_what_the_store_asks_for_comes_before_the_back_off_within_reason(
+    asked_s: float, jitter: float
+) -> None:
+    policy = RetryPolicy(budget_s=1e6)
+    error = StoreThrottled("slow down", retry_after_s=asked_s)
+    delay_s = policy.next_delay_s(error, attempt=1, failing_for_s=0, jitter=jitter)
+    assert delay_s is not None
+    assert delay_s == pytest.approx(min(max(asked_s, 0), 900) + 0.5 * jitter)
+
+
+def test_what_the_store_asks_for_does_not_stretch_the_budget() -> None:
+    error = StoreThrottled("slow down", retry_after_s=60)
+    assert RetryPolicy(budget_s=10).next_delay_s(error, attempt=1, failing_for_s=4, jitter=0) == 6

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.errors import AccessDenied, S3ductError, StoreThrottled, StoreUnavailable
-from s3duct.domain.events import RetryScheduled
+from s3duct.domain.events import RetryScheduled, RetrySucceeded, ignore_events
 from s3duct.domain.retry import NO_RETRIES, RetryPolicy
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import FakeEntropy
@@ -57,14 +57,52 @@ def test_what_succeeds_is_done_once() -> None:
 
 
 def test_it_tries_again_after_each_delay_and_says_so() -> None:
-    bench = Bench(RetryPolicy(base_s=1, cap_s=8))
+    bench = Bench(RetryPolicy(budget_s=100, base_s=1, cap_s=8))
     assert bench.run(lambda n: lost(n) if n < 4 else None) == "attempt 4"
     assert bench.clock.naps == [0.5, 1, 2]
     assert bench.events == [
-        RetryScheduled("chunk 7", "lost 1", 1, 0.5),
-        RetryScheduled("chunk 7", "lost 2", 2, 1),
-        RetryScheduled("chunk 7", "lost 3", 3, 2),
+        RetryScheduled("chunk 7", "lost 1", 1, 0.5, 100),
+        RetryScheduled("chunk 7", "lost 2", 2, 1, 99.5),
+        RetryScheduled("chunk 7", "lost 3", 3, 2, 98.5),
+        RetrySucceeded("chunk 7", 3, 3.5),
     ]
+
+
+def test_a_number_of_retries_is_a_limit_of_its_own() -> None:
+    bench = Bench(RetryPolicy(budget_s=float("inf"), base_s=1, cap_s=8, max_retries=3))
+    with pytest.raises(StoreUnavailable, match="lost 4"):
+        bench.run(lost)
+    scheduled = [event for event in bench.events if isinstance(event, RetryScheduled)]
+    assert [(event.attempt, event.left_s, event.retries_left) for event in scheduled] == [
+        (1, None, 2),
+        (2, None, 1),
+        (3, None, 0),
+    ]
+
+
+def test_what_the_store_asks_for_is_waited_for() -> None:
+    bench = Bench(RetryPolicy(base_s=1))
+    bench.run(lambda n: StoreThrottled("slower", retry_after_s=20) if n < 2 else None)
+    assert bench.clock.naps == [20.5]
+
+
+def test_the_budget_begins_anew_after_any_success() -> None:
+    """One operation fails for longer than the budget, in short spells: in between, another one succeeds."""
+    clock = FakeClock()
+    policy = RetryPolicy(budget_s=10, base_s=4, cap_s=4)
+    retrier = Retrier(policy, clock=clock, entropy=FakeEntropy(units=(0.5,)), listener=ignore_events)
+
+    async def well() -> None:
+        return
+
+    async def failing() -> None:
+        if clock.monotonic_s() < 50:
+            await retrier.run("another", well)
+        raise lost(1)
+
+    with pytest.raises(StoreUnavailable):
+        run(retrier.run("chunk 7", failing))
+    assert clock.monotonic_s() == 58  # the last success was at 48
 
 
 @pytest.mark.parametrize("error", [AccessDenied("no"), OSError("odd"), KeyboardInterrupt()])

@@ -88,7 +88,7 @@ async def test_an_error_that_no_retry_mends_is_told_at_once(method: str, error: 
 
 @on_loop
 async def test_the_budget_of_retries_ends() -> None:
-    world = World()
+    world = World(max_chunks=1)
     world.retry_policy = RetryPolicy(budget_s=100.0, base_s=1.0, cap_s=8.0)
     world.store.hooks.append(fails_for(lambda operation: operation.key == PLAIN_KEYS[1]))
     assert isinstance(await failure_of(world.put(DATA)), StoreUnavailable)
