@@ -25,6 +25,9 @@ _ASK_EVERY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _TRY_AGAIN = {"Throttling", "ThrottlingException", "TooManyRequestsException", "IDPCommunicationError"}
 
 
+_Keys = tuple[str, str | None]  # access key and session token
+
+
 class S3Credential(TypedDict):
     """The shape obstore takes; its own class of that name exists for type checkers only."""
 
@@ -86,6 +89,17 @@ class AwsSession:
         """Return a provider for `S3Store(credential_provider=...)`. It reads nothing until called."""
         return AwsCredentialProvider(self)
 
+    def forget(self) -> None:
+        """Begin anew: configuration and credentials are read from where they come from when they are next asked for."""
+        with self._lock:
+            self._session = None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the credentials come from this process's environment, where nobody can renew them."""
+        credentials = self.botocore_session().get_credentials()
+        return credentials is not None and credentials.method == "env"
+
     def current_credential(self) -> S3Credential:
         """Return credentials that are valid now, renewed if due. Blocks on files, processes or the network.
 
@@ -131,17 +145,39 @@ class AwsCredentialProvider:
 
     def __init__(self, session: AwsSession) -> None:
         self._session = session
+        self._last: _Keys | None = None
+        self._refused: _Keys | None = None
         self.last_error: CredentialsError | CredentialsUnavailable | None = None
 
     def __call__(self) -> S3Credential:
         """Return valid credentials. Raises: as `AwsSession.current_credential`."""
         try:
             credential = self._session.current_credential()
+            keys = credential["access_key_id"], credential.get("token")
+            if keys == self._refused:
+                raise self._nothing_newer()
         except (CredentialsError, CredentialsUnavailable) as error:
             self.last_error = error
             raise
         self.last_error = None
+        self._last = keys
         return credential
+
+    def renew(self) -> None:
+        """The store refused the credentials handed out last as expired: never hand them out again, look for others.
+
+        The whole chain is walked anew at every call until it has others: a login in another terminal, a rewritten
+        file or a service that lagged behind are noticed.
+        """
+        self._refused = self._last
+        self._session.forget()
+
+    def _nothing_newer(self) -> CredentialsError | CredentialsUnavailable:
+        message = "the AWS credentials have expired and their source has no newer ones"
+        if self._session.is_fixed:
+            return CredentialsError(message, hint="they are in the environment: set others and run again")
+        self._session.forget()  # look again at the next call
+        return CredentialsUnavailable(message, hint="renew them, for example with aws sso login")
 
 
 def _new_session(profile: str | None) -> Any:

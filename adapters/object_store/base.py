@@ -53,9 +53,9 @@ class ObstoreObjectStore(ObjectStore):
         self._check_key(key)
         watched = _Watched(parts)
         try:
-            with self._translated(key):
+            with self._vendor_for(key) as vendor:
                 await obstore.put_async(
-                    self._vendor,
+                    vendor,
                     key,
                     watched,
                     attributes=_attributes(storage_class),
@@ -72,24 +72,24 @@ class ObstoreObjectStore(ObjectStore):
 
     async def get(self, key: str) -> AsyncIterator[Bytes]:
         """Stream one object, whole."""
-        with self._translated(key):
-            result = await obstore.get_async(self._vendor, key)
+        with self._vendor_for(key) as vendor:
+            result = await obstore.get_async(vendor, key)
             async for piece in result.stream(min_chunk_size=_READ_BYTES):
                 yield piece
 
     async def head(self, key: str) -> StoredObject:
         """Ask for the metadata of one object."""
-        with self._translated(key):
-            meta = await obstore.head_async(self._vendor, key)
+        with self._vendor_for(key) as vendor:
+            meta = await obstore.head_async(vendor, key)
         return self._described(key, meta)
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
         """List page by page."""
         mark = start_after.encode("utf-8")
-        pages = obstore.list(
-            self._vendor, prefix.rstrip("/") or None, offset=start_after or None, chunk_size=_LIST_PAGE
-        )
-        with self._translated(prefix):
+        with self._vendor_for(prefix) as vendor:
+            pages = obstore.list(
+                vendor, prefix.rstrip("/") or None, offset=start_after or None, chunk_size=_LIST_PAGE
+            )
             async for page in pages:
                 for meta in page:
                     # obstore drops the slash at the end of a mark, so that the listing begins too early.
@@ -99,15 +99,15 @@ class ObstoreObjectStore(ObjectStore):
     async def delete(self, key: str) -> None:
         """Delete one object; one that is not there is fine."""
         try:
-            with self._translated(key):
-                await obstore.delete_async(self._vendor, key)
+            with self._vendor_for(key) as vendor:
+                await obstore.delete_async(vendor, key)
         except ObjectNotFound:
             return
 
     async def _create(self, key: str, data: Bytes, storage_class: str | None) -> str:
-        with self._translated(key):
+        with self._vendor_for(key) as vendor:
             try:
-                return await self._send(key, data, storage_class, mode="create")
+                return await self._send(vendor, key, data, storage_class, mode="create")
             except Exception as error:
                 if not is_condition_unsupported(error):
                     raise
@@ -119,8 +119,8 @@ class ObstoreObjectStore(ObjectStore):
         raise ObjectExists(f"the object {key!r} exists already")
 
     async def _write(self, key: str, data: Bytes, storage_class: str | None) -> str:
-        with self._translated(key):
-            return await self._send(key, data, storage_class, mode="overwrite")
+        with self._vendor_for(key) as vendor:
+            return await self._send(vendor, key, data, storage_class, mode="overwrite")
 
     def _check_key(self, key: str) -> None:
         """Refuse what obstore would store under another key than the one given."""
@@ -128,10 +128,16 @@ class ObstoreObjectStore(ObjectStore):
             raise UsageError(f"the store cannot hold the key {key!r}")
 
     async def _send(
-        self, key: str, data: Bytes, storage_class: str | None, *, mode: Literal["create", "overwrite"]
+        self,
+        vendor: Vendor,
+        key: str,
+        data: Bytes,
+        storage_class: str | None,
+        *,
+        mode: Literal["create", "overwrite"],
     ) -> str:
         result = await obstore.put_async(
-            self._vendor, key, data, attributes=_attributes(storage_class), mode=mode, use_multipart=False
+            vendor, key, data, attributes=_attributes(storage_class), mode=mode, use_multipart=False
         )
         return self._etag(result["e_tag"])
 
@@ -144,12 +150,22 @@ class ObstoreObjectStore(ObjectStore):
     def _translate(self, error: Exception, key: str) -> Exception:
         return translate(error, key=key)
 
+    def _note_success(self, vendor: Vendor) -> None:
+        """Hear of an operation over `vendor` that has succeeded."""
+
+    def _judge(self, vendor: Vendor, error: Exception) -> Exception:
+        """Hear of an operation over `vendor` that has failed; return what it is to fail with."""
+        return error
+
     @contextmanager
-    def _translated(self, key: str) -> Iterator[None]:
+    def _vendor_for(self, key: str) -> Iterator[Vendor]:
+        """Give out the store to talk to for one operation; what that fails with becomes the domain's."""
+        vendor = self._vendor
         try:
-            yield
+            yield vendor
+            self._note_success(vendor)
         except Exception as error:
-            translated = self._translate(error, key)
+            translated = self._judge(vendor, self._translate(error, key))
             if translated is error:
                 raise
             # Not `from error`: obstore's texts repeat what the store answered, and S3 repeats signed headers, which hold

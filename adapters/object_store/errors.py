@@ -7,13 +7,15 @@ obstore tells some failures apart by class and the rest only by text: the HTTP s
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from obstore import exceptions as obstore_errors
 
+from s3duct.domain.durations import format_duration
 from s3duct.domain.errors import (
     AccessDenied,
     BucketNotFound,
-    CredentialsUnavailable,
+    CredentialsExpired,
     ObjectExists,
     ObjectNotFound,
     S3ductError,
@@ -33,6 +35,7 @@ _DEBUG = re.compile(r"\s*Debug source:.*", re.DOTALL)
 _FOREIGN_KEY = "object with invalid path"
 _WRONG_REGION = "incorrectly configured region"
 _LONGEST_TEXT = 300
+_UNREACHABLE_HINT = "check --endpoint-url and the network"
 # What obstore says around the reason: which request, how long it took, how it was retried.
 _REQUEST = re.compile(r"^Generic \S+ error: Error performing \w+ (\w+://[^/\s]+)\S* in .*? - ")
 
@@ -40,16 +43,42 @@ _DENIED_HINTS = {
     "SignatureDoesNotMatch": "the secret key is wrong, or a proxy changed the request",
     "InvalidAccessKeyId": "the access key is not known to this store",
     "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "InvalidToken": "the session token is malformed, or belongs to another key",
     "AccessDenied": "the credentials lack a permission for this bucket",
 }
-_THROTTLE_CODES = {"SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
-_TRANSIENT_CODES = {"RequestTimeout", "InternalError", "ServiceUnavailable"}
+# botocore's list (botocore.retries.standard), what others send in its place, and RequestTimeout: the line is too narrow for
+# so many uploads at once, so that one of them stood still for too long.
+_THROTTLE_CODES = {
+    *("SlowDown", "TooManyRequests", "TooManyRequestsException", "ErrTooManyRequest", "RequestThrottled"),
+    *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException"),
+    *("RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "PriorRequestNotComplete"),
+    "RequestTimeout",
+}
+# A 400 that is about the pace, whatever its code (Wasabi).
+_THROTTLE_WORDS = re.compile(r"(?i)request rate|rate limit|too many requests|slow ?down|throttl")
+# The last three: bytes were changed or lost on their way.
+_TRANSIENT_CODES = {
+    "InternalError",
+    "ServiceUnavailable",
+    "BadDigest",
+    "IncompleteBody",
+    "XAmzContentSHA256Mismatch",
+}
 _CONFLICT_CODES = {"ConditionalRequestConflict", "OperationAborted"}
 _EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _DENIED = (obstore_errors.PermissionDeniedError, obstore_errors.UnauthenticatedError, PermissionError)
 _DENIED_STATUSES = {401, 403}
 _THROTTLE_STATUSES = {429, 503}
 _NO_ANSWER_STATUSES = {0, 408}  # 0: the text holds none
+# Why there was no answer stands in obstore's debug part alone.
+_OS_REASON = re.compile(r'kind: \w+,\s+message: "([^"]{1,100})"')
+_DNS_REASON = re.compile(r'error: "failed to lookup address information: ([^"]{1,100})"')
+_TIMED_OUT = re.compile(r"kind: Timeout|TimedOut")
+_BAD_CERTIFICATE = re.compile(r"invalid peer certificate: ([A-Za-z]{1,40})")
+_ENDPOINT = re.compile(r"Error performing \w+ (\w+://[^/\s]+)")
+# Of RequestTimeTooSkewed, as AWS sends it; obstore shows no header, so no Date either.
+_REQUEST_TIME = re.compile(r"<RequestTime>(\d{8}T\d{6}Z)</RequestTime>")
+_SERVER_TIME = re.compile(r"<ServerTime>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z</ServerTime>")
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
 _CLIENT_ERROR = 400
@@ -67,7 +96,7 @@ def translate(error: Exception, *, key: str) -> Exception:
     code = _first(_CODE, text)
     detail = _describe(text, status, code)
     return (
-        _by_code(code, key, detail)
+        _by_code(code, key, detail, text)
         or _by_class(error, status, key, detail)
         or _by_text(text, code, status, detail)
     )
@@ -79,7 +108,7 @@ def is_condition_unsupported(error: Exception) -> bool:
     return unsupported or _first_int(_STATUS, str(error)) == _NOT_IMPLEMENTED
 
 
-def _by_code(code: str, key: str, detail: str) -> S3ductError | None:
+def _by_code(code: str, key: str, detail: str, text: str) -> S3ductError | None:
     """What S3 says of itself is the surest sign, whatever the status."""
     if code == "NoSuchBucket":
         return BucketNotFound("the bucket does not exist", hint="check --bucket, --endpoint-url and --region")
@@ -89,11 +118,12 @@ def _by_code(code: str, key: str, detail: str) -> S3ductError | None:
         )
     if code in _EXPIRED_CODES:
         hint = "renew them, for example with aws sso login"
-        return CredentialsUnavailable(f"the credentials have expired: {detail}", hint=hint)
+        return CredentialsExpired(f"the credentials have expired: {detail}", hint=hint)
     if code in _CONFLICT_CODES:
         return StoreUnavailable(f"the store was busy with the same object: {detail}")
     if code in _DENIED_HINTS:
-        return AccessDenied(f"access denied: {detail}", hint=_DENIED_HINTS[code])
+        hint = _clock_hint(text) if code == "RequestTimeTooSkewed" else ""
+        return AccessDenied(f"access denied: {detail}", hint=hint or _DENIED_HINTS[code])
     return None
 
 
@@ -118,9 +148,17 @@ def _by_text(text: str, code: str, status: int, detail: str) -> S3ductError:
         return StoreError("the store redirects without saying where to", hint=hint)
     if code in _THROTTLE_CODES or status in _THROTTLE_STATUSES:
         return StoreThrottled(f"the store asks to slow down: {detail}")
+    if status == _CLIENT_ERROR and _THROTTLE_WORDS.search(detail):
+        return StoreThrottled(f"the store asks to slow down: {detail}")
+    if not status and (certificate := _first(_BAD_CERTIFICATE, text)):
+        hint = "check --endpoint-url, and the certificates that this machine trusts"
+        return StoreError(f"the store's certificate is not valid here: {certificate}", hint=hint)
+    if not status and (reason := _no_answer_reason(text)):
+        endpoint = _first(_ENDPOINT, text)
+        at = f" at {endpoint}" if endpoint else ""
+        return StoreUnavailable(f"the store{at} does not answer ({reason})", hint=_UNREACHABLE_HINT)
     if code in _TRANSIENT_CODES or status >= _SERVER_ERROR or status in _NO_ANSWER_STATUSES:
-        hint = "check --endpoint-url and the network"
-        return StoreUnavailable(f"the store cannot be reached or failed: {detail}", hint=hint)
+        return StoreUnavailable(f"the store cannot be reached or failed: {detail}", hint=_UNREACHABLE_HINT)
     if status >= _CLIENT_ERROR:
         return StoreError(f"the store refused the request: {detail}")
     return StoreError(
@@ -137,6 +175,27 @@ def _describe(text: str, status: int, code: str) -> str:
         return f"HTTP {status}"
     line = _REQUEST.sub(r"\1: ", " ".join(_DEBUG.sub("", text).split()))
     return line[:_LONGEST_TEXT] or "no details"
+
+
+def _no_answer_reason(text: str) -> str:
+    """Why nothing came back, in the words of the operating system; empty if that cannot be told."""
+    reason = _first(_OS_REASON, text) or _first(_DNS_REASON, text)
+    if not reason and _TIMED_OUT.search(text):
+        return "timed out"
+    return reason[:1].lower() + reason[1:]
+
+
+def _clock_hint(text: str) -> str:
+    """By how much this machine's clock is wrong, where the answer says what time it is there."""
+    sent, received = _first(_REQUEST_TIME, text), _first(_SERVER_TIME, text)
+    try:
+        here = datetime.strptime(sent, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        there = datetime.fromisoformat(received).replace(tzinfo=UTC)
+    except ValueError:
+        return ""
+    behind_s = (there - here).total_seconds()
+    direction = "behind" if behind_s > 0 else "ahead of"
+    return f"this machine's clock is {format_duration(abs(behind_s))} {direction} the store's: set it"
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from obstore.exceptions import UnauthenticatedError
 from obstore.store import S3Store
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
-from s3duct.domain.errors import CredentialsUnavailable, S3ductError, UsageError
+from s3duct.domain.errors import (
+    AccessDenied,
+    CredentialsError,
+    CredentialsExpired,
+    CredentialsUnavailable,
+    NotFound,
+    ObjectExists,
+    ObjectNotFound,
+    S3ductError,
+    StoreError,
+    StoreUnavailable,
+    UsageError,
+)
+from s3duct.domain.ports.object_store import Bytes, StoredObject
 from s3duct.domain.sizes import KIB
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from obstore.store import ObjectStore as Vendor
     from obstore.store import S3Config, S3Credential
 
 # A part has to be through after a minute plus its size at this pace; a download may pause no longer than that either.
@@ -60,6 +77,10 @@ class CredentialProvider(Protocol):
         """Why the last call failed; None if it did not. obstore passes on only the text of what a provider raises."""
         ...
 
+    def renew(self) -> None:
+        """The store refused the last ones as expired: hand out others from now on, or say why there are none."""
+        ...
+
     def __call__(self) -> S3Credential:
         """Return credentials, or raise one of the domain's errors."""
         ...
@@ -89,29 +110,81 @@ class S3ObjectStore(ObstoreObjectStore):
         Raises:
             UsageError: the endpoint is not an http or https URL.
         """
+        self._settings = settings
+        self._credentials = credentials
+        # Of the credentials in hand: whether they are renewed ones that the store has not accepted yet.
+        self._on_probation = False
+        super().__init__(self._connect())
+
+    async def head(self, key: str) -> StoredObject:
+        """Ask for the metadata of one object.
+
+        S3 sends no reason with a refused HEAD: a GET is sent to hear it, so that expired credentials are renewed and a wrong
+        clock is told from a missing permission.
+        """
+        try:
+            return await super().head(key)
+        except (StoreError, AccessDenied) as error:
+            if error.retryable or isinstance(error, CredentialsError):
+                raise
+            if await self._answers_get(key):
+                raise StoreUnavailable(error.message, hint=error.hint) from None
+            raise
+
+    async def _answers_get(self, key: str) -> bool:
+        """Whether a GET is not refused. Raises why it is."""
+        pieces = cast("AsyncGenerator[Bytes, None]", self.get(key))
+        async with aclosing(pieces):
+            try:
+                await anext(pieces, None)
+            except ObjectNotFound:
+                return False
+        return True
+
+    def _connect(self) -> S3Store:
+        settings = self._settings
         stall = timedelta(seconds=_PATIENCE_S + settings.part_bytes / _SLOWEST_BYTES_PER_S)
         virtual = _is_virtual(settings)
-        self._credentials = credentials
-        super().__init__(
-            S3Store(
-                settings.bucket,
-                config={**_FIXED, **_endpoint(settings, virtual=virtual)},
-                region=settings.region,
-                virtual_hosted_style_request=virtual,
-                # The bulk API is not implemented everywhere; objects are deleted one by one.
-                disable_bulk_delete=True,
-                client_options={
-                    "allow_http": True,
-                    "connect_timeout": timedelta(seconds=15),
-                    "read_timeout": stall,
-                    "timeout": _LONGEST_REQUEST,
-                    "user_agent": "s3duct",
-                },
-                # Quick hiccups of single requests are mended below; how long to go on in all is decided above (ADR 0004).
-                retry_config={"max_retries": _QUICK_RETRIES, "retry_timeout": timedelta(minutes=3)},
-                credential_provider=credentials,
-            )
+        return S3Store(
+            settings.bucket,
+            config={**_FIXED, **_endpoint(settings, virtual=virtual)},
+            region=settings.region,
+            virtual_hosted_style_request=virtual,
+            # The bulk API is not implemented everywhere; objects are deleted one by one.
+            disable_bulk_delete=True,
+            client_options={
+                "allow_http": True,
+                "connect_timeout": timedelta(seconds=15),
+                "read_timeout": stall,
+                "timeout": _LONGEST_REQUEST,
+                "user_agent": "s3duct",
+            },
+            # Quick hiccups of single requests are mended below; how long to go on in all is decided above (ADR 0004).
+            retry_config={"max_retries": _QUICK_RETRIES, "retry_timeout": timedelta(minutes=3)},
+            credential_provider=self._credentials,
         )
+
+    def _note_success(self, vendor: Vendor) -> None:
+        if vendor is self._vendor:
+            self._on_probation = False
+
+    def _judge(self, vendor: Vendor, error: Exception) -> Exception:
+        """Answer a refusal as expired with new credentials: obstore would keep the old ones as long as they seem to last."""
+        if vendor is not self._vendor:
+            return error  # the credentials have been renewed since that operation began
+        if isinstance(error, NotFound | ObjectExists):
+            self._on_probation = False
+        if not isinstance(error, CredentialsExpired):
+            return error
+        if self._on_probation:
+            return CredentialsError(
+                f"renewed credentials are refused as well: {error.message}",
+                hint="is this machine's clock right? and where do the credentials come from?",
+            )
+        self._credentials.renew()
+        self._vendor = self._connect()
+        self._on_probation = True
+        return error
 
     def _translate(self, error: Exception, key: str) -> Exception:
         if not (isinstance(error, UnauthenticatedError) and _PROVIDER_FAILED in str(error)):

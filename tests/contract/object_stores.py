@@ -86,6 +86,9 @@ class FixedCredentials:
             "expires_at": None,
         }
 
+    def renew(self) -> None:
+        """There are no others."""
+
     def __call__(self) -> S3Credential:
         return self._credential
 
