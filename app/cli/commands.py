@@ -19,18 +19,21 @@ from s3duct.app.cli import listing, pipe, running, summaries
 from s3duct.app.cli.console import say, warn, write_result
 from s3duct.app.cli.key_options import KEY, KeyOptions, RecipientOptions, TrustOptions
 from s3duct.app.cli.options import (
+    DEFAULT_RETRIES,
     OUTPUT,
     STREAM,
     Command,
     LimitOptions,
     Name,
     OutputOptions,
+    RetryOptions,
     StoreOptions,
     settings_of,
 )
 from s3duct.app.cli.precedence import keys_to_use
 from s3duct.app.cli.progress import ProgressListener
 from s3duct.app.cli.restore_options import RestoreOptions
+from s3duct.app.cli.trouble import Trouble
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings
 from s3duct.domain.chunk import parse_chunk_size
@@ -98,6 +101,7 @@ def put(
     ] = None,
     min_size: Annotated[str, Parameter(group=STREAM, help="Fail if the input is smaller than that.")] = "0",
     limits: LimitOptions = _NO_LIMITS,
+    retrying: RetryOptions = DEFAULT_RETRIES,
     output: OutputOptions = _NO_OUTPUT,
     command: Command = (),
 ) -> int:
@@ -131,8 +135,14 @@ def put(
     if not (no_encrypt or keys.given or recipients.given):
         warnings += ("no key: the stream is stored unencrypted (--no-encrypt says that this is meant)",)
         warn(warnings[-1])
-    data = None if command else _STDIN
-    settings = settings_of(store, keys, recipients=recipients, limits=limits, data_descriptor=data)
+    settings = settings_of(
+        store,
+        keys,
+        recipients=recipients,
+        limits=limits,
+        retrying=retrying,
+        data_descriptor=None if command else _STDIN,
+    )
     ring = KeyRing(settings)
     ring.sealing  # noqa: B018 - read now: asking for a passphrase would hold up the event loop
     source = (
@@ -163,6 +173,7 @@ def get(
     trust: TrustOptions = _DEFAULT_TRUST,
     restore: RestoreOptions = _ALL_TO_STDOUT,
     limits: LimitOptions = _NO_LIMITS,
+    retrying: RetryOptions = DEFAULT_RETRIES,
     output: OutputOptions = _NO_OUTPUT,
     command: Command = (),
 ) -> int:
@@ -183,7 +194,8 @@ def get(
     """
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
-    settings = settings_of(store, keys, limits=limits, data_descriptor=_STDOUT if restore.to_stdout else None)
+    data = _STDOUT if restore.to_stdout else None
+    settings = settings_of(store, keys, limits=limits, retrying=retrying, data_descriptor=data)
     offset_bytes, length_bytes = restore.offset_bytes, restore.length_bytes
     demands, ring = trust.trust(), _opening(settings)
     to = restore.open() if not command else restore.hand_to(command)
@@ -210,6 +222,7 @@ def list_(
     *,
     store: StoreOptions,
     keys: KeyOptions = _NO_KEYS,
+    retrying: RetryOptions = DEFAULT_RETRIES,
     json: Annotated[bool, Parameter(group=OUTPUT, negative=(), help="Write a JSON array.")] = False,
 ) -> int:
     """List the streams in a bucket.
@@ -219,11 +232,11 @@ def list_(
     Example: s3duct list --bucket b --prefix hosts/db1
     """
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
-    settings = settings_of(store, keys, data_descriptor=_STDOUT)
+    settings = settings_of(store, keys, retrying=retrying, data_descriptor=_STDOUT)
     ring = _opening(settings)
 
     async def work(stop: StopRequest) -> int:
-        streams = AsyncS3duct(settings, keys=ring).list()
+        streams = AsyncS3duct(settings, listener=Trouble(), keys=ring).list()
         show = listing.show_as_json(streams) if json else listing.show_as_table(streams)
         await stop.ends(show, hint="")
         return ExitCode.OK
@@ -241,6 +254,7 @@ def verify(
     ] = False,
     trust: TrustOptions = _DEFAULT_TRUST,
     limits: LimitOptions = _NO_LIMITS,
+    retrying: RetryOptions = DEFAULT_RETRIES,
     output: OutputOptions = _NO_OUTPUT,
 ) -> int:
     """Check that a stream is whole.
@@ -252,7 +266,7 @@ def verify(
     """
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
-    settings = settings_of(store, keys, limits=limits)
+    settings = settings_of(store, keys, limits=limits, retrying=retrying)
     demands, ring = trust.trust(), _opening(settings)
 
     async def work(stop: StopRequest) -> int:

@@ -13,12 +13,15 @@ from s3duct.app.api import BufferWishes
 from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
 from s3duct.app.cli.terminal import TerminalUser
 from s3duct.app.settings import Settings, default_scratch_dir
+from s3duct.domain.durations import parse_duration
+from s3duct.domain.retry import RetryPolicy, parse_retry_policy
 from s3duct.domain.sizes import parse_size
 
 STORE = Group("Where the stream is", sort_key=1)
 STREAM = Group("The stream", sort_key=4)
 LIMITS = Group("Limits of this machine", sort_key=5)
-OUTPUT = Group("Output", sort_key=6)
+TROUBLE = Group("When the store fails", sort_key=6)
+OUTPUT = Group("Output", sort_key=7)
 
 ProgressMode = Literal["auto", "rich", "plain", "none"]
 SummaryMode = Literal["text", "json", "none"]
@@ -71,6 +74,30 @@ class LimitOptions:
         )
 
 
+@Parameter(name="*", group=TROUBLE)
+@dataclass(frozen=True, kw_only=True)
+class RetryOptions:
+    """How long to go on trying."""
+
+    retry_for: Annotated[
+        str | None,
+        Parameter(
+            help="How long an operation that fails is tried again, like 90s, 30m, 6h or 2d (default: 6h, or no limit with"
+            " --retries). Counts from its first failure, anew after anything has succeeded."
+        ),
+    ] = None
+    retries: Annotated[
+        int | None, Parameter(help="How often an operation that fails is tried again (default: no limit).")
+    ] = None
+
+    def policy(self) -> RetryPolicy:
+        """As the use cases take it. Raises `UsageError`."""
+        return parse_retry_policy(
+            retry_for_s=None if self.retry_for is None else parse_duration(self.retry_for),
+            max_retries=self.retries,
+        )
+
+
 @Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
@@ -89,6 +116,7 @@ Name = Annotated[str, Parameter(group=STORE, help="Name of the stream; may hold 
 # What stands behind `--`. The command line is cut there before it is parsed: see `s3duct.app.cli`.
 Command = Annotated[tuple[str, ...], Parameter(parse=False)]
 _NO_LIMITS = LimitOptions()
+DEFAULT_RETRIES = RetryOptions()
 
 
 def settings_of(
@@ -97,6 +125,7 @@ def settings_of(
     *,
     recipients: RecipientOptions | None = None,
     limits: LimitOptions = _NO_LIMITS,
+    retrying: RetryOptions = DEFAULT_RETRIES,
     data_descriptor: int | None = None,
 ) -> Settings:
     """Gather the settings of a run; `data_descriptor` is the one whose data no passphrase may eat."""
@@ -116,4 +145,5 @@ def settings_of(
         ask_passphrase=keys.passphrases(data_descriptor=data_descriptor),
         user=TerminalUser(),
         scratch_dir=limits.scratch_dir or default_scratch_dir(),
+        retry_policy=retrying.policy(),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from s3duct.app.cli.console import say, warn
 from s3duct.app.cli.options import OutputOptions
+from s3duct.app.cli.trouble import Trouble
 from s3duct.domain.events import (
     BytesMoved,
     ChunkFaulty,
@@ -14,7 +15,6 @@ from s3duct.domain.events import (
     Event,
     Notice,
     ResumeStarted,
-    RetryScheduled,
     TransferStarted,
 )
 from s3duct.domain.sizes import format_size
@@ -29,7 +29,8 @@ _PLAIN_EVERY_S = 10.0
 class Counters:
     """What has happened so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
         self.started_s = time.monotonic()
         self.bytes_moved = 0
         self.total_bytes: int | None = None
@@ -57,14 +58,15 @@ class Counters:
         return max(time.monotonic() - self.started_s, 1e-3)
 
     def line(self) -> str:
-        """Bytes, rate, chunks, in flight."""
+        """Bytes, rate, chunks, in flight; why it waits."""
         total = "" if self.total_bytes is None else f" of {format_size(self.total_bytes)}"
         chunks = "" if self.total_chunks is None else f" of {self.total_chunks}"
         in_flight = max(self.chunks_started - self.chunks_done, 0)
         rate = format_size(int(self.bytes_moved / self.elapsed_s))
+        trouble = self.trouble.line()
         return (
             f"{format_size(self.bytes_moved)}{total}, {rate}/s, "
-            f"{self.chunks_done}{chunks} chunks done, {in_flight} in flight"
+            f"{self.chunks_done}{chunks} chunks done, {in_flight} in flight{trouble and f'; {trouble}'}"
         )
 
 
@@ -108,16 +110,24 @@ class PlainDisplay:
 
 
 class RichDisplay:
-    """A live line at the foot of the terminal."""
+    """A live line at the foot of the terminal. It is drawn anew all the time: what it says of waiting counts down."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TimeElapsedColumn
+        from rich.text import Text
+
+        class LineColumn(ProgressColumn):
+            """The counters as they are now."""
+
+            def render(self, task: object) -> Text:
+                """Put them into words, all on one line."""
+                return Text(counters.line(), no_wrap=True, overflow="ellipsis")
 
         self._progress: RichProgress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=20),
-            TextColumn("{task.description}", markup=False),
+            LineColumn(),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -130,7 +140,6 @@ class RichDisplay:
         """Redraw."""
         self._progress.update(
             self._task,
-            description=counters.line(),
             total=counters.total_bytes,
             completed=counters.bytes_moved,
         )
@@ -145,11 +154,11 @@ class ProgressListener:
 
     def __init__(self, options: OutputOptions) -> None:
         self._options = options
-        self.counters = Counters()
+        self.counters = Counters(Trouble(quiet=options.quiet, verbose=options.verbose))
         self._display: Display = NoDisplay()
 
     def __enter__(self) -> "ProgressListener":
-        self._display = _display_for(self._options)
+        self._display = _display_for(self._options, self.counters)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -158,6 +167,7 @@ class ProgressListener:
     def __call__(self, event: Event) -> None:
         """Count, show, and say what has to be said."""
         self.counters.count(event)
+        self.counters.trouble(event)
         self._display.update(self.counters)
         if not self._options.quiet:
             self._say(event)
@@ -172,10 +182,6 @@ class ProgressListener:
                 say(
                     f"resuming: {event.stored_chunks} chunks ({format_size(event.stored_bytes)}) are stored already"
                 )
-            case RetryScheduled():
-                say(
-                    f"{event.operation} failed ({event.reason}); attempt {event.attempt + 1} in {event.delay_s:.1f} s"
-                )
             case ChunkFinished() if self._options.verbose:
                 how = "confirmed" if event.resumed else "done"
                 say(f"chunk {event.index} {how}, {format_size(event.size_bytes)}")
@@ -183,10 +189,10 @@ class ProgressListener:
                 pass
 
 
-def _display_for(options: OutputOptions) -> Display:
+def _display_for(options: OutputOptions, counters: Counters) -> Display:
     mode = options.progress
     if options.quiet or mode == "none":
         return NoDisplay()
     if mode == "rich" or (mode == "auto" and sys.stderr.isatty()):
-        return RichDisplay()
+        return RichDisplay(counters)
     return PlainDisplay()

@@ -127,7 +127,7 @@ async def _manifests(
 class _Listing:
     """A listing that begins anew when it has broken off.
 
-    To go on behind the last key would leave streams out: not every store lists in the order of the keys (SeaweedFS does not).
+    To go on behind the last key would leave streams out: not every store lists in the order of keys (SeaweedFS does not).
     """
 
     def __init__(self, store: ObjectStore, prefix: str) -> None:

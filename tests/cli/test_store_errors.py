@@ -98,7 +98,10 @@ def test_a_closed_port_is_tried_again_until_a_signal(
             stdin=b"data" if verb == "put" else None,
             environment=seaweedfs.environment(),
         ) as running:
-            until(lambda: "attempt 2 in" in running.stderr_so_far, "it says that it tries again")
+            until(
+                lambda: "does not answer (connection refused): next try in" in running.stderr_so_far,
+                "it says that it tries again",
+            )
             outcome = running.send(number)
 
     assert outcome.code == 128 + number
