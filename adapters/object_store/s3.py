@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+import obstore
 from obstore.exceptions import UnauthenticatedError
 from obstore.store import S3Store
 
@@ -20,18 +20,14 @@ from s3duct.domain.errors import (
     CredentialsUnavailable,
     NotFound,
     ObjectExists,
-    ObjectNotFound,
     S3ductError,
     StoreError,
-    StoreUnavailable,
     UsageError,
 )
-from s3duct.domain.ports.object_store import Bytes, StoredObject
+from s3duct.domain.ports.object_store import StoredObject
 from s3duct.domain.sizes import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from obstore.store import ObjectStore as Vendor
     from obstore.store import S3Config, S3Credential
 
@@ -119,27 +115,17 @@ class S3ObjectStore(ObstoreObjectStore):
     async def head(self, key: str) -> StoredObject:
         """Ask for the metadata of one object.
 
-        S3 sends no reason with a refused HEAD: a GET is sent to hear it, so that expired credentials are renewed and a wrong
-        clock is told from a missing permission.
+        S3 sends no reason with a refused HEAD: a GET, whose body is not read, is asked in its place. So expired credentials
+        are renewed, a wrong clock is told from a missing permission, and what was refused for that moment is answered.
         """
         try:
             return await super().head(key)
         except (StoreError, AccessDenied) as error:
             if error.retryable or isinstance(error, CredentialsError):
                 raise
-            if await self._answers_get(key):
-                raise StoreUnavailable(error.message, hint=error.hint) from None
-            raise
-
-    async def _answers_get(self, key: str) -> bool:
-        """Whether a GET is not refused. Raises why it is."""
-        pieces = cast("AsyncGenerator[Bytes, None]", self.get(key))
-        async with aclosing(pieces):
-            try:
-                await anext(pieces, None)
-            except ObjectNotFound:
-                return False
-        return True
+        with self._vendor_for(key) as vendor:
+            result = await obstore.get_async(vendor, key)
+        return self._described(key, result.meta)
 
     def _connect(self) -> S3Store:
         settings = self._settings
