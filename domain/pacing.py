@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+# A store that asks to slow down has been asked for too much for a while: the way back is slow.
+_STEP = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -44,8 +47,8 @@ class Pace:
         return Pace(max(before / 2, 1.0), max(self.ceiling, under_way), begun)
 
     def succeeded(self) -> Pace:
-        """Add one for each whole round of successes; lift the limit once it is back where it was."""
+        """Add one for every two whole rounds of successes; lift the limit once it is back where it was."""
         if self.limit is None:
             return self
-        limit = self.limit + 1 / self.limit
+        limit = self.limit + _STEP / self.limit
         return replace(self, limit=None, ceiling=0) if limit >= self.ceiling else replace(self, limit=limit)

@@ -37,10 +37,10 @@ def test_operations_that_had_begun_before_do_not_halve_it_again() -> None:
     assert pace.at_once == 5
 
 
-def test_each_round_of_successes_adds_one_until_it_is_back() -> None:
+def test_two_rounds_of_successes_add_one_until_it_is_back() -> None:
     pace = Pace().throttled(number=1, begun=8, under_way=8)
     assert pace.at_once == 4
-    for _ in range(5):  # the limit grows while the round goes on
+    for _ in range(9):  # the limit grows while the round goes on
         pace = pace.succeeded()
     assert pace.at_once == 5
     for _ in range(100):
@@ -104,7 +104,7 @@ def test_after_a_throttle_fewer_are_under_way_and_all_get_their_turn() -> None:
         assert len(bench.under_way) == 8
         await bench.answer_all(StoreThrottled("slow down"))
         assert all(isinstance(task.exception(), StoreThrottled) for task in first)
-        second = bench.start(30)
+        second = bench.start(60)
         await bench.settle()
         assert len(bench.under_way) == 4
         most = 0
