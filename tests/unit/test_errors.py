@@ -25,13 +25,13 @@ EXIT_CODES = {
     "SourceError": 8, "ProducerFailed": 15,
     "SinkError": 9, "SinkClosed": 141, "OutputExists": 6, "ConsumerFailed": 16,
     "LocalResourceError": 10,
-    "AccessDenied": 11, "CredentialsError": 11, "CredentialsUnavailable": 11,
+    "AccessDenied": 11, "CredentialsError": 11, "CredentialsExpired": 11, "CredentialsUnavailable": 11,
     "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
     "UnsupportedFormat": 13,
     "RunInProgress": 14,
     "Interrupted": 130,
 }  # fmt: skip
-RETRYABLE = {"StoreUnavailable", "StoreThrottled", "CredentialsUnavailable"}
+RETRYABLE = {"StoreUnavailable", "StoreThrottled", "CredentialsExpired", "CredentialsUnavailable"}
 
 CLASSES = [
     member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, S3ductError)
