@@ -40,6 +40,7 @@ class ServerProcess(ABC):
         self._parent = parent
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self._ports: Sequence[int] = ()
 
     @abstractmethod
     def command(self, folder: Path, ports: Sequence[int]) -> list[str]:
@@ -65,7 +66,13 @@ class ServerProcess(ABC):
         self._folder = Path(tempfile.mkdtemp(prefix=f"s3duct-{self.name}-", dir=self._parent))
         data = self._folder / "data"
         data.mkdir()
-        ports = free_ports(self.port_count)
+        self._ports = free_ports(self.port_count)
+        return self._launch()
+
+    def _launch(self) -> S3Server:
+        """Start the process over the data and on the ports that are chosen."""
+        assert self._folder is not None
+        data, ports = self._folder / "data", self._ports
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._folder),
@@ -73,7 +80,7 @@ class ServerProcess(ABC):
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(data, ports),
                 cwd=self._folder,
@@ -88,6 +95,21 @@ class ServerProcess(ABC):
         )
         self._wait_until_ready(server)
         return server
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole process group."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL); its data stay for `revive`."""
+        self.signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait(STOP_WITHIN_S)
+
+    def revive(self) -> S3Server:
+        """Start it again over the same data and on the same ports."""
+        return self._launch()
 
     def _wait_until_ready(self, server: S3Server) -> None:
         assert self._process is not None

@@ -105,7 +105,7 @@ class RecordingProxy:
             with client, socket.create_connection(self._target) as server:
                 with self._lock:
                     self._open.add(server)
-                with contextlib.suppress(OSError, _ConnectionEnded):
+                with contextlib.suppress(OSError, ConnectionEnded):
                     self._relay(client, server)
                 with self._lock:
                     self._open.discard(server)
@@ -116,25 +116,37 @@ class RecordingProxy:
                 self._idle.notify_all()
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
-        upstream, downstream = _Reader(client), _Reader(server)
+        upstream, downstream = MessageReader(client), MessageReader(server)
         while True:
             head = upstream.head()
             method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ", 2)
             exchange = self._note(method, target)
-            self._on_request(exchange)
-            server.sendall(head)
-            if b"100-continue" in head.lower():
-                client.sendall(downstream.head())
-            for piece in upstream.body(head):
-                server.sendall(piece)
-            answer = downstream.head()
-            exchange.status = int(answer.split(b" ", 2)[1])
-            self._on_answer(exchange)
-            client.sendall(answer)
-            if method != "HEAD" and exchange.status not in _NO_BODY:
-                for piece in downstream.body(answer):
-                    client.sendall(piece)
-            exchange.relayed = True
+            self._pass_on(exchange, head, upstream, downstream, client, server)
+
+    def _pass_on(
+        self,
+        exchange: Exchange,
+        head: bytes,
+        upstream: MessageReader,
+        downstream: MessageReader,
+        client: socket.socket,
+        server: socket.socket,
+    ) -> None:
+        """Pass one request on whose head was read, and its answer back."""
+        self._on_request(exchange)
+        server.sendall(head)
+        if b"100-continue" in head.lower():
+            client.sendall(downstream.head())
+        for piece in upstream.body(head):
+            server.sendall(piece)
+        answer = downstream.head()
+        exchange.status = int(answer.split(b" ", 2)[1])
+        self._on_answer(exchange)
+        client.sendall(answer)
+        if exchange.method != "HEAD" and exchange.status not in _NO_BODY:
+            for piece in downstream.body(answer):
+                client.sendall(piece)
+        exchange.relayed = True
 
     def _note(self, method: str, target: str) -> Exchange:
         parts = urlsplit(target)
@@ -149,11 +161,11 @@ class RecordingProxy:
         return exchange
 
 
-class _ConnectionEnded(Exception):
-    pass
+class ConnectionEnded(Exception):
+    """One end has closed the connection, or is to find it closed."""
 
 
-class _Reader:
+class MessageReader:
     """Reads HTTP messages off a socket."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -204,7 +216,7 @@ class _Reader:
     def _fill(self) -> None:
         data = self._connection.recv(_READ_BYTES)
         if not data:
-            raise _ConnectionEnded
+            raise ConnectionEnded
         self._buffer += data
 
     def _take(self, size: int) -> bytes:
