@@ -46,7 +46,9 @@ class Retrier:
                 now_s = self._clock.monotonic_s()
                 first_failure_s = first_failure_s if failures else now_s
                 failures += 1
-                delay_s = self._schedule(operation, error, failures, first_failure_s)
+                # Once anything has succeeded, the store was there again: what fails now is a new spell of trouble.
+                failing_for_s = now_s - max(first_failure_s, self._succeeded_at_s)
+                delay_s = self._schedule(operation, error, failures, failing_for_s)
                 if delay_s is None:
                     raise
             else:
@@ -55,12 +57,9 @@ class Retrier:
             await self._clock.sleep(delay_s)
 
     def _schedule(
-        self, operation: str, error: S3ductError, failures: int, first_failure_s: float
+        self, operation: str, error: S3ductError, failures: int, failing_for_s: float
     ) -> float | None:
         """Return how long to wait, and say so; None to give up."""
-        # Once anything has succeeded, the store was there again: what fails now is a new spell of trouble.
-        failing_since_s = max(first_failure_s, self._succeeded_at_s)
-        failing_for_s = self._clock.monotonic_s() - failing_since_s
         delay_s = self._policy.next_delay_s(
             error, attempt=failures, failing_for_s=failing_for_s, jitter=self._entropy.unit()
         )
