@@ -87,17 +87,19 @@ class Child:
         # there. Anywhere else it leads a group, so that whatever it starts is reached with it.
         self._leads_group = not _in_foreground()
         try:
-            process = subprocess.Popen(  # noqa: S603 - what the user wrote, and no shell
-                self._command,
-                bufsize=0,
-                stdin=stdin,
-                stdout=stdout,
-                process_group=0 if self._leads_group else None,
-            )
+            with (
+                self._lock
+            ):  # it runs before this process knows its number: a signal to pass on waits for that
+                process = self._process = subprocess.Popen(  # noqa: S603 - what the user wrote, and no shell
+                    self._command,
+                    bufsize=0,
+                    stdin=stdin,
+                    stdout=stdout,
+                    process_group=0 if self._leads_group else None,
+                )
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "bad argument"
             raise UsageError(f"cannot run {self.name}: {reason}") from error
-        self._process = process
         threading.Thread(target=self._watch, args=(process.pid,), name="s3duct-child", daemon=True).start()
         return process
 

@@ -41,12 +41,15 @@ class ChildProducer(Producer):
         return self._child.name
 
     def start(self) -> None:
-        """Start it."""
-        process = self._child.start(stdin=self._stdin, stdout=subprocess.PIPE)
-        if process.stdout is None:
-            raise AssertionError("a process was started without its pipe")
-        self._pipe = os.dup(process.stdout.fileno())
-        process.stdout.close()
+        """Start it, unless it has been ended already."""
+        with self._reading:
+            if self._child.abandoned.is_set:
+                raise self._abandoned()
+            process = self._child.start(stdin=self._stdin, stdout=subprocess.PIPE)
+            if process.stdout is None:
+                raise AssertionError("a process was started without its pipe")
+            self._pipe = os.dup(process.stdout.fileno())
+            process.stdout.close()
 
     def read_into(self, view: memoryview) -> int:
         """Read what there is; at the end, wait for the program and see how it has ended."""
@@ -77,11 +80,11 @@ class ChildProducer(Producer):
     def end(self) -> bool:
         """Close its pipe, so that it gets SIGPIPE if it writes; then SIGTERM, then SIGKILL."""
         child = self._child
-        was_at_work = self._pipe >= 0 and not child.ended.is_set
         child.abandoned.set()
         with self._reading:
             if self._pipe < 0:
                 return False
+            was_at_work = not child.ended.is_set
             os.close(self._pipe)
             self._pipe = -1
         if self._whole:
