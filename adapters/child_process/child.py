@@ -87,9 +87,8 @@ class Child:
         # there. Anywhere else it leads a group, so that whatever it starts is reached with it.
         self._leads_group = not _in_foreground()
         try:
-            with (
-                self._lock
-            ):  # it runs before this process knows its number: a signal to pass on waits for that
+            # It runs before its number is known here: a signal to pass on waits for that.
+            with self._lock:
                 process = self._process = subprocess.Popen(  # noqa: S603 - what the user wrote, and no shell
                     self._command,
                     bufsize=0,

@@ -38,15 +38,17 @@ class ChildConsumer(Consumer):
         return self._child.name
 
     def start(self) -> None:
-        """Start it."""
-        process = self._child.start(stdin=subprocess.PIPE, stdout=self._stdout)
-        if process.stdin is None:
-            raise AssertionError("a process was started without its pipe")
-        self._pipe = os.dup(process.stdin.fileno())
-        process.stdin.close()
-        os.set_blocking(
-            self._pipe, False
-        )  # a write that waits could not be given up; its end of the pipe is another
+        """Start it, unless it has been ended already."""
+        with self._writing:
+            if self._child.abandoned.is_set:
+                raise self._abandoned()
+            process = self._child.start(stdin=subprocess.PIPE, stdout=self._stdout)
+            if process.stdin is None:
+                raise AssertionError("a process was started without its pipe")
+            self._pipe = os.dup(process.stdin.fileno())
+            process.stdin.close()
+            # A write that waits could not be given up. The program's end of the pipe is another: it stays as it is.
+            os.set_blocking(self._pipe, False)
 
     def write_all(self, view: memoryview) -> None:
         """Write all of it, as fast as the program takes it."""
@@ -84,8 +86,9 @@ class ChildConsumer(Consumer):
     def end(self) -> bool:
         """SIGTERM, then SIGKILL, and only then close its input: it must not take that for the end of the stream."""
         child = self._child
-        was_at_work = child.started and not child.ended.is_set
         child.abandoned.set()
+        with self._writing:  # a start or a write that is under way returns first
+            was_at_work = child.started and not child.ended.is_set
         if self._satisfied:
             child.reap()  # what it left running is its own business
         else:

@@ -46,12 +46,18 @@ async def attended(
         raise
     finally:
         await cancel_all((passing_on,))
+        if passing_on.cancelled():  # the run has heard of the request before that task did
+            _pass_on_now(end_of_pipe, stop)
         if await run_apart("end", end_of_pipe.end):
             listener(Notice(f"{end_of_pipe.name} was ended: {end_means}"))
 
 
 async def _pass_on(process: Process, stop: StopRequest) -> None:
     await stop.wait()
+    _pass_on_now(process, stop)
+
+
+def _pass_on_now(process: Process, stop: StopRequest) -> None:
     if stop.signal_number:
         process.pass_on(stop.signal_number)
 

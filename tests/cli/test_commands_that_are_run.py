@@ -169,6 +169,7 @@ def test_a_signal_is_passed_on_and_the_command_has_ended_before_put(
         outcome = running.send(number)
     assert outcome.code == 128 + number, outcome.stderr
     assert error_of(outcome) == "stopped by a signal"
+    assert (tmp_path / "got").exists(), outcome.stderr
     assert (tmp_path / "got").read_text() == "got\n"
     assert not any(is_alive(pid) for pid in numbers_in(tmp_path / "pids"))
 

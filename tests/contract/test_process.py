@@ -130,6 +130,16 @@ def test_ending_what_was_never_started_does_nothing(producer: Producer) -> None:
     assert not producer.end()
 
 
+@pytest.mark.parametrize("make", [ChildProducer, ChildConsumer])
+def test_what_was_ended_is_not_started_any_more(make: Callable[[list[str]], Process], tmp_path: Path) -> None:
+    """A run that is stopped does not wait for the thread that starts the program."""
+    process = make(["touch", str(tmp_path / "ran")])
+    process.end()
+    with pytest.raises(S3ductError):
+        process.start()
+    assert not (tmp_path / "ran").exists()
+
+
 # --- consumers -----------------------------------------------------------------------------------------------------
 
 

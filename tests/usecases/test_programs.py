@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from s3duct.app.pipeline.attended import attended
 from s3duct.domain.errors import (
     ChunkDamaged,
     ConsumerFailed,
@@ -23,7 +24,7 @@ from s3duct.domain.events import Notice
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.pipe import HangingSource
 from tests.fakes.process import FakeConsumer, FakeProducer
-from tests.usecases.loop import failure_of, on_loop, until
+from tests.usecases.loop import failure_of, on_loop, turns, until
 from tests.usecases.world import CHUNK, NAME, PLAIN_KEYS, World, content
 
 DATA = content(3 * CHUNK + 17)
@@ -124,6 +125,22 @@ async def test_a_request_to_stop_is_passed_on_and_ends_the_wait_for_a_program() 
     assert producer.done == ["start", f"signal {signal.SIGHUP.value}", "end"]
     assert await world.manifest() is None
     assert set(world.journals.recorded()) == {0, 1, 2}
+
+
+@on_loop
+async def test_a_run_that_hears_of_the_stop_at_once_still_passes_it_on() -> None:
+    """It was asked while it was about to go on: it ends before anybody else has had a turn."""
+    world, producer = World(), FakeProducer(DATA)
+
+    async def run() -> None:
+        async with attended(producer, stop=world.stop, listener=world.hear, hint=""):
+            producer.start()
+            await turns()
+            world.stop.set(signal.SIGTERM)
+            raise world.stop.as_error("")
+
+    assert isinstance(await failure_of(run()), Interrupted)
+    assert producer.done == ["start", f"signal {signal.SIGTERM.value}", "end"]
 
 
 @on_loop
