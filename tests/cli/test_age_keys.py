@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +16,7 @@ CLASSIC, OTHER, HYBRID = key_pair("x25519"), key_pair("x25519", 1), key_pair("hy
 SSH, RSA = key_pair("ssh-ed25519"), key_pair("ssh-rsa")
 
 
-@pytest.fixture(autouse=True)
-def key_files_are_private() -> Iterator[None]:
-    """A key file that others can read is warned about before anything else is said."""
-    before = os.umask(0o077)
-    yield
-    os.umask(before)
+pytestmark = pytest.mark.usefixtures("private_files")
 
 
 def put(bucket: FolderBucket, *flags: str | Path, code: int = 0) -> Outcome:

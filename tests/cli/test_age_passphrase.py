@@ -33,6 +33,7 @@ def protected(tmp_path: Path, protected_bytes: list[bytes]) -> list[Path]:
     paths = [tmp_path / f"{number}.age" for number in range(len(protected_bytes))]
     for path, content in zip(paths, protected_bytes, strict=True):
         path.write_bytes(content)
+        path.chmod(0o600)
     return paths
 
 
@@ -179,7 +180,7 @@ def test_without_a_terminal_it_says_how_to_give_it(stored: Stream, protected: li
 
         assert (finished.returncode, finished.stdout) == (2, b"")
         error, hint = finished.stderr.decode().splitlines()
-        assert "there is no terminal to ask for it" in error
+        assert "nobody gave it at a terminal" in error
         assert "--age-passphrase-fd 3 3<FILE" in hint
 
 
