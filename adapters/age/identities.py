@@ -14,13 +14,13 @@ from s3duct.adapters.age.plugin_process import Plugin
 from s3duct.adapters.age.plugin_user import NOBODY
 from s3duct.adapters.age.scrypt import is_under_a_passphrase, open_with_passphrase
 from s3duct.adapters.age.ssh_keys import parse_ssh_identity
+from s3duct.domain.encryption import AGE_MAGIC
 from s3duct.domain.errors import CiphertextDamaged, KeySpecError, WrongKey
 from s3duct.domain.ports.user import User
 
 # Called with what the passphrase is of: "the age identity file 'path'".
 PassphraseSource = Callable[[str], str]
 _WHAT = "the age identity file"
-_AGE_FILE = b"age-encryption.org/"
 _PLUGIN_IDENTITY = re.compile(r"AGE-PLUGIN-(.+)-")
 
 
@@ -50,9 +50,9 @@ def parse_identities(
     user: User = NOBODY,
 ) -> tuple[Identity, ...]:
     """As `read_identities`, from what is in the file; `what` is how to call it in errors."""
-    if is_armored(content) or content.startswith(_AGE_FILE):
+    if is_armored(content) or content.startswith(AGE_MAGIC):
         content = _unprotected(content, what, passphrase)
-        if is_armored(content) or content.startswith(_AGE_FILE):
+        if is_armored(content) or content.startswith(AGE_MAGIC):
             raise KeySpecError(f"{what} is protected twice")
     if content.lstrip().startswith(b"-----BEGIN "):
         return (parse_ssh_identity(content.lstrip(), what=what),)

@@ -35,7 +35,6 @@ from s3duct.app.cli.progress import ProgressListener
 from s3duct.app.cli.restore_options import RestoreOptions
 from s3duct.app.cli.trouble import Trouble
 from s3duct.app.pipeline.stopping import StopRequest
-from s3duct.app.settings import Settings
 from s3duct.domain.chunk import parse_chunk_size
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ExitCode, UsageError
@@ -143,8 +142,7 @@ def put(
         retrying=retrying,
         data_descriptor=None if command else _STDIN,
     )
-    ring = KeyRing(settings)
-    ring.sealing  # noqa: B018 - read now: asking for a passphrase would hold up the event loop
+    ring = KeyRing(settings).read_to_seal()
     source = (
         producer(command, stdin=pipe.lend_stdin()) if command else source_of_descriptor(pipe.take_stdin())
     )
@@ -197,7 +195,7 @@ def get(
     data = _STDOUT if restore.to_stdout else None
     settings = settings_of(store, keys, limits=limits, retrying=retrying, data_descriptor=data)
     offset_bytes, length_bytes = restore.offset_bytes, restore.length_bytes
-    demands, ring = trust.trust(), _opening(settings)
+    demands, ring = trust.trust(), KeyRing(settings).read_to_open()
     to = restore.open() if not command else restore.hand_to(command)
 
     async def work(stop: StopRequest) -> int:
@@ -233,7 +231,7 @@ def list_(
     """
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     settings = settings_of(store, keys, retrying=retrying, data_descriptor=_STDOUT)
-    ring = _opening(settings)
+    ring = KeyRing(settings).read_to_open()
 
     async def work(stop: StopRequest) -> int:
         streams = AsyncS3duct(settings, listener=Trouble(), keys=ring).list()
@@ -267,7 +265,7 @@ def verify(
     keys, _ = keys_to_use(keys, _NO_RECIPIENTS)
     _warn_about_keys(keys, output)
     settings = settings_of(store, keys, limits=limits, retrying=retrying)
-    demands, ring = trust.trust(), _opening(settings)
+    demands, ring = trust.trust(), KeyRing(settings).read_to_open()
 
     async def work(stop: StopRequest) -> int:
         with ProgressListener(output) as listener:
@@ -329,10 +327,3 @@ def _warn_about_keys(keys: KeyOptions, output: OutputOptions) -> tuple[str, ...]
     for warning in () if output.quiet else warnings:
         warn(warning)
     return warnings
-
-
-def _opening(settings: Settings) -> KeyRing:
-    """Read the keys that open now: asking for a passphrase would hold up the event loop."""
-    ring = KeyRing(settings)
-    ring.opening  # noqa: B018 - read for its effect
-    return ring

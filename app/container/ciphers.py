@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.key_spec import read_key
@@ -42,6 +42,16 @@ class KeyRing:
             raise UsageError(
                 "an AES key (--key) and age keys cannot be used at once", hint="leave one of the two away"
             )
+
+    def read_to_seal(self) -> Self:
+        """Read what `sealing` needs now: asking for a passphrase would hold up an event loop. Raises as that does."""
+        _ = self.sealing
+        return self
+
+    def read_to_open(self) -> Self:
+        """As `read_to_seal`, for `opening`."""
+        _ = self.opening
+        return self
 
     @cached_property
     def sealing(self) -> Cipher:
