@@ -23,3 +23,8 @@ class SystemClock(Clock):
     async def sleep(self, delay_s: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(delay_s)
+
+    async def until(self, moment_s: float) -> None:
+        """Wait on the event loop, whose timer may fire a little early."""
+        while (left_s := moment_s - self.monotonic_s()) > 0:  # noqa: ASYNC110 - no event tells the time
+            await asyncio.sleep(left_s)

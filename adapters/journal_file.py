@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from s3duct.domain.errors import LocalResourceError, RunInProgress, S3ductError
@@ -59,11 +59,11 @@ class _LockedJournalFile(JournalFile):
         journal, self._end = decode_journal(data)
         return journal
 
-    def start(self, header: JournalHeader) -> None:
+    def start(self, header: JournalHeader, records: Sequence[ResumeRecord | ManifestRecord] = ()) -> None:
         with _as_local_error(f"cannot write the journal {str(self._path)!r}"):
             os.ftruncate(self._descriptor, 0)
             self._end = 0
-            self._write(encode_header(header))
+            self._write(encode_header(header) + b"".join(map(encode_record_line, records)))
             _sync_folder(self._path.parent)
 
     def append(self, record: ResumeRecord | ManifestRecord) -> None:

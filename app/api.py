@@ -35,6 +35,7 @@ from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
 from s3duct.domain.ports.process import Consumer, Producer
+from s3duct.domain.resume import ResumeFrom
 
 __all__ = [
     "AsyncS3duct",
@@ -46,6 +47,7 @@ __all__ = [
     "Output",
     "PutOptions",
     "PutSummary",
+    "ResumeFrom",
     "S3duct",
     "Settings",
     "StopRequest",
@@ -81,6 +83,8 @@ class PutOptions:
     allow_empty: bool = False
     expected_bytes: int | None = None
     min_bytes: int = 0
+    resume_from: ResumeFrom = ResumeFrom.AUTO
+    takeover: bool = False
 
 
 class AsyncS3duct:
@@ -137,6 +141,8 @@ class AsyncS3duct:
             allow_empty=options.allow_empty,
             expected_bytes=options.expected_bytes,
             min_bytes=options.min_bytes,
+            resume_from=options.resume_from,
+            takeover=options.takeover,
         )
         cipher = self._container.keys().sealing
         part_bytes = part_size_for(cipher.sealed_size_bytes(options.chunk_size_bytes))

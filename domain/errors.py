@@ -185,7 +185,27 @@ class InputTooShort(ResumeError):
 
 
 class JournalDamaged(ResumeError):
-    """The local journal cannot be read (damage other than a torn last line)."""
+    """A journal cannot be read (damage other than a torn last line).
+
+    Args:
+        run_id: the run it is of, where that much can be read.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", run_id: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.run_id = run_id
+
+
+class JournalTooNew(UnsupportedFormat):
+    """A newer version wrote the journal.
+
+    Args:
+        run_id: the run it is of, where that much can be read.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", run_id: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.run_id = run_id
 
 
 class RunInProgress(S3ductError):

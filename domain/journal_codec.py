@@ -10,11 +10,12 @@ from typing import Any
 
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import IntegrityError, JournalDamaged, UnsupportedFormat
+from s3duct.domain.errors import IntegrityError, JournalDamaged, JournalTooNew
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest_codec import decode_record, encode_record
 from s3duct.domain.resume import (
     RESTART_HINT,
+    EarlierRun,
     Journal,
     JournalHeader,
     ManifestRecord,
@@ -33,25 +34,34 @@ _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 _GENERATION = re.compile(r"(?:[0-9a-f]{8})?")
 
 
-def encode_header(header: JournalHeader) -> bytes:
-    """Write the header as one line, newline included."""
+def encode_header(header: JournalHeader, *, in_bucket: bool = False) -> bytes:
+    """Write the header as one line, newline included.
+
+    Args:
+        header: what to write.
+        in_bucket: leave out the destination: a journal in the bucket lies where it belongs, and another machine may know
+            the same bucket by another address.
+    """
     binding = header.binding
-    return checked_line(
-        {
-            _MARK: JOURNAL_VERSION,
-            "run_id": header.run_id,
-            "generation": header.generation,
-            "created": header.created,
-            "destination": binding.destination,
-            "prefix": binding.prefix,
-            "name": binding.name,
-            "chunk_size": binding.chunk_size_bytes,
-            "encryption_method": binding.method.value,
-            "key_id": binding.key_id,
-            "encrypted_manifest": binding.sealed_manifest,
-            "storage_class": binding.storage_class,
-        }
-    )
+    fields: dict[str, object] = {
+        _MARK: JOURNAL_VERSION,
+        "run_id": header.run_id,
+        "generation": header.generation,
+        "created": header.created,
+        "destination": binding.destination,
+        "prefix": binding.prefix,
+        "name": binding.name,
+        "chunk_size": binding.chunk_size_bytes,
+        "encryption_method": binding.method.value,
+        "key_id": binding.key_id,
+        "encrypted_manifest": binding.sealed_manifest,
+        "storage_class": binding.storage_class,
+    }
+    if in_bucket:
+        del fields["destination"]
+    if header.earlier:
+        fields["earlier"] = [{"run_id": run.run_id, "generation": run.generation} for run in header.earlier]
+    return checked_line(fields)
 
 
 def encode_record_line(record: ResumeRecord | ManifestRecord) -> bytes:
@@ -61,8 +71,12 @@ def encode_record_line(record: ResumeRecord | ManifestRecord) -> bytes:
     return checked_line({**encode_record(record.chunk), "chain": record.link.hex(), "ts": record.stored_at})
 
 
-def decode_journal(data: bytes) -> tuple[Journal | None, int]:
+def decode_journal(data: bytes, *, destination: str | None = None) -> tuple[Journal | None, int]:
     """Read a journal.
+
+    Args:
+        data: its lines.
+        destination: where it was found, for a journal in the bucket, which does not say so itself.
 
     Returns:
         The journal (None if not even its header is whole) and how many bytes of `data` are whole lines: what follows is the
@@ -70,20 +84,20 @@ def decode_journal(data: bytes) -> tuple[Journal | None, int]:
 
     Raises:
         JournalDamaged: a line before the last one cannot be read.
-        UnsupportedFormat: a newer version wrote it.
+        JournalTooNew: a newer version wrote it.
     """
     whole = data.rfind(b"\n") + 1
     lines = data[:whole].splitlines()
     if not lines:
         return None, 0
-    header = _decode_header(lines[0])
+    header = _decode_header(lines[0], destination)
     records: list[ResumeRecord] = []
     manifests: set[str] = set()
     for number, line in enumerate(lines[1:], start=2):
         try:
             record = _decode_record(line, name=header.binding.name)
         except IntegrityError as error:
-            raise _damaged(f"line {number} cannot be read") from error
+            raise _damaged(f"line {number} cannot be read", run_id=header.run_id) from error
         if isinstance(record, ManifestRecord):
             manifests.add(record.sha256)
         else:
@@ -91,18 +105,20 @@ def decode_journal(data: bytes) -> tuple[Journal | None, int]:
     return Journal(header=header, records=tuple(records), manifests=frozenset(manifests)), whole
 
 
-def _decode_header(line: bytes) -> JournalHeader:
+def _decode_header(line: bytes, destination: str | None) -> JournalHeader:
     try:
         version = Fields(parse_json_object(line)).integer(_MARK, low=1, high=_ANY)
         if version > JOURNAL_VERSION:
-            raise UnsupportedFormat(
+            run_id = parse_json_object(line).get("run_id")
+            raise JournalTooNew(
                 f"the journal of the unfinished run has version {version}",
                 hint=f"upgrade s3duct to resume this run, or {RESTART_HINT}",
+                run_id=run_id if isinstance(run_id, str) else "",
             )
-        document = _parse_checked(line)
+        document = parse_checked_line(line)
         fields = Fields(document)
         binding = RunBinding(
-            destination=fields.text("destination"),
+            destination=fields.text("destination") if destination is None else destination,
             prefix=fields.text("prefix"),
             name=fields.text("name"),
             chunk_size_bytes=fields.integer("chunk_size", low=1, high=_ANY),
@@ -116,8 +132,12 @@ def _decode_header(line: bytes) -> JournalHeader:
             run_id=_hex(fields, "run_id", _RUN_ID),
             generation=_hex(fields, "generation", _GENERATION),
             created=fields.text("created"),
+            earlier=tuple(
+                EarlierRun(_hex(Fields(run), "run_id", _RUN_ID), _hex(Fields(run), "generation", _GENERATION))
+                for run in (fields.array("earlier") if "earlier" in document else ())
+            ),
         )
-    except (IntegrityError, KeyError, TypeError, ValueError) as error:
+    except (IntegrityError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged("its first line cannot be read") from error
 
 
@@ -129,7 +149,7 @@ def _hex(fields: Fields, key: str, pattern: re.Pattern[str]) -> str:
 
 
 def _decode_record(line: bytes, *, name: str) -> ResumeRecord | ManifestRecord:
-    document = _parse_checked(line)
+    document = parse_checked_line(line)
     fields = Fields(document)
     if _MANIFEST in document:
         return ManifestRecord(fields.digest(_MANIFEST).hex())
@@ -140,8 +160,10 @@ def _decode_record(line: bytes, *, name: str) -> ResumeRecord | ManifestRecord:
     )
 
 
-def _damaged(reason: str) -> JournalDamaged:
-    return JournalDamaged(f"the journal of the unfinished run is damaged: {reason}", hint=RESTART_HINT)
+def _damaged(reason: str, *, run_id: str = "") -> JournalDamaged:
+    return JournalDamaged(
+        f"the journal of the unfinished run is damaged: {reason}", hint=RESTART_HINT, run_id=run_id
+    )
 
 
 def checked_line(fields: Mapping[str, object]) -> bytes:
@@ -150,8 +172,8 @@ def checked_line(fields: Mapping[str, object]) -> bytes:
     return json.dumps(checked, separators=(",", ":")).encode("utf-8") + b"\n"
 
 
-def _parse_checked(line: bytes) -> dict[str, Any]:
-    """Parse one line whole. Raises `ManifestInvalid` if it is no JSON, or not as it was written."""
+def parse_checked_line(line: bytes) -> dict[str, Any]:
+    """Parse one line of `checked_line` whole. Raises `ManifestInvalid` if it is no JSON, or not as it was written."""
     fields = parse_json_object(line)
     if fields.pop(_CHECK, None) != _check_value(fields):
         invalid("a line does not match its check value")

@@ -13,7 +13,7 @@ from s3duct.domain.errors import ManifestInvalid, UnsupportedFormat
 from s3duct.domain.json_fields import Fields, invalid, parse_json_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
 from s3duct.domain.manifest_mac import mac_in
-from s3duct.domain.names import MANIFEST_FILE, has_control_characters
+from s3duct.domain.names import MANIFEST_FILE, RESUME_FOLDER, has_control_characters
 from s3duct.domain.sizes import GIB, MIB, TIB
 
 # A record takes about 330 bytes of JSON: room for some three million chunks. Readers stop downloading here.
@@ -188,6 +188,8 @@ def _chunk_key(reader: Fields, name: str) -> str:
         invalid(f"chunk key {key!r} does not lie under {name + '/'!r}")
     if inner.rsplit("/", 1)[-1] == MANIFEST_FILE:
         invalid(f"chunk key {key!r} is a manifest")
+    if inner.split("/", 1)[0] == RESUME_FOLDER:
+        invalid(f"chunk key {key!r} is part of a journal")
     return key
 
 

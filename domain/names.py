@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
 from s3duct.domain.errors import UsageError
 
 MANIFEST_FILE = ".manifest.json"
+RESUME_FOLDER = ".resume"
 _MAX_KEY_BYTES = 1024  # S3: object keys are at most 1,024 bytes of UTF-8
 _CONTROL_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTION_CONTROLS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NAME_HINT = "use something like host/data-2026-11-24"
-_ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…" behind the name
+_ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…", "/.resume/(32 digits)/NNNNNN.jsonl" behind the name
+_RESUME_KEY = re.compile(r"(?:claim\.json|[0-9a-f]{8,64}/(?:[0-9]{6,}\.jsonl|now))")
+_SEGMENT = re.compile(r"([0-9a-f]{8,64})/([0-9]{6,})\.jsonl")
 
 
 def check_stream_name(name: str) -> str:
@@ -100,9 +104,44 @@ class StreamLocation:
         """Full key prefix under which everything of this stream lies, with its trailing slash."""
         return f"{self.prefix}{self.name}/"
 
+    @property
+    def resume_folder(self) -> str:
+        """Full key prefix of the bucket's journal of an unfinished run, with its trailing slash."""
+        return f"{self.folder}{RESUME_FOLDER}/"
+
+    @property
+    def claim_key(self) -> str:
+        """Full key of the object that says which run has the name."""
+        return f"{self.resume_folder}claim.json"
+
+    def segment_key(self, run_id: str, number: int) -> str:
+        """Full key of segment `number` (from 0) of a run's journal."""
+        return f"{self.resume_folder}{run_id}/{number:06d}.jsonl"
+
+    def probe_key(self, run_id: str) -> str:
+        """Full key of an object that a run writes only to learn what time it is at the store."""
+        return f"{self.resume_folder}{run_id}/now"
+
+    def segment_of(self, key: str) -> tuple[str, int] | None:
+        """Run id and number of a segment's full key, None for other keys."""
+        found = _SEGMENT.fullmatch(key.removeprefix(self.resume_folder))
+        return (found[1], int(found[2])) if found and key.startswith(self.resume_folder) else None
+
+    def is_resume_key(self, key: str) -> bool:
+        """Whether a full key belongs to the bucket's journal of this stream, and to nothing else."""
+        return (
+            key.startswith(self.resume_folder)
+            and _RESUME_KEY.fullmatch(key, len(self.resume_folder)) is not None
+        )
+
     def full_key(self, relative_key: str) -> str:
         """Full key of a relative key as manifests hold it."""
         return self.prefix + relative_key
+
+
+def lies_in_resume_folder(name: str) -> bool:
+    """Whether a stream of that name would lie where another one has its journal."""
+    return RESUME_FOLDER in name.split("/")
 
 
 def stream_name_of_manifest_key(key: str, *, prefix: str) -> str | None:

@@ -40,16 +40,30 @@ class RunBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run whose stored chunks another one carries on: they stay under the keys of its generation."""
+
+    run_id: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
 class JournalHeader:
     """First line of a journal: the binding, the run's identity, and where its chunks go.
 
-    `generation` is empty (plain keys) or 8 hex digits (see `chunk.chunk_key`); `created` is ISO 8601 in UTC.
+    `generation` is empty (plain keys) or 8 hex digits (see `chunk.chunk_key`); `created` is ISO 8601 in UTC. `earlier` are
+    the runs that this one took over, the oldest first.
     """
 
     binding: RunBinding
     run_id: str
     generation: str
     created: str
+    earlier: tuple[EarlierRun, ...] = ()
+
+    def carries(self, run_id: str) -> bool:
+        """Whether this is that run, or took it over."""
+        return run_id == self.run_id or any(run.run_id == run_id for run in self.earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,19 @@ class Journal:
     header: JournalHeader
     records: tuple[ResumeRecord, ...] = ()
     manifests: frozenset[str] = frozenset()
+
+
+class ResumeFrom(Enum):
+    """Which copy of a journal a put continues from. AUTO: the one there is, or both if they are of the same run."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    BUCKET = "bucket"
+
+
+def merge_records(first: Iterable[ResumeRecord], second: Iterable[ResumeRecord]) -> tuple[ResumeRecord, ...]:
+    """Return the records of two copies of one journal: those of `first`, then what only `second` has."""
+    return tuple(dict.fromkeys((*first, *second)))
 
 
 class Verdict(Enum):

@@ -11,6 +11,7 @@ from s3duct.app.api import (
     AsyncS3duct,
     KeyRing,
     PutOptions,
+    ResumeFrom,
     make_key,
     producer,
     source_of_descriptor,
@@ -87,6 +88,22 @@ def put(
             group=STREAM, help="Continue an unfinished put of that name, or leave it aside and start over."
         ),
     ] = True,
+    resume_from: Annotated[
+        Literal["auto", "local", "bucket"],
+        Parameter(
+            group=STREAM,
+            help="Where the record of an unfinished put is: on this machine, or in the bucket (another machine's). "
+            "auto: wherever there is one.",
+        ),
+    ] = "auto",
+    takeover: Annotated[
+        bool,
+        Parameter(
+            group=STREAM,
+            negative=(),
+            help="Take the name over from an unfinished put of another machine at once, even if it seems to be running.",
+        ),
+    ] = False,
     strict_resume: Annotated[
         bool,
         Parameter(group=STREAM, help="Fail if the input ends before all of the stored part was seen again."),
@@ -126,6 +143,8 @@ def put(
         resume=resume,
         strict_resume=strict_resume,
         allow_empty=allow_empty,
+        resume_from=ResumeFrom(resume_from),
+        takeover=takeover,
         expected_bytes=None if expected_size is None else parse_size(expected_size),
         min_bytes=parse_size(min_size),
     )

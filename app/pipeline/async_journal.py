@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 from s3duct.app.pipeline.workers import BlockingThread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from s3duct.domain.ports.journal import JournalFile, JournalStore
     from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
@@ -38,9 +40,11 @@ class AsyncJournal:
         """Return what is on record."""
         return await self._thread.call(self._file.read)
 
-    async def start(self, header: JournalHeader) -> None:
+    async def start(
+        self, header: JournalHeader, records: Sequence[ResumeRecord | ManifestRecord] = ()
+    ) -> None:
         """Begin anew; durable when it returns."""
-        await self._thread.call(self._file.start, header)
+        await self._thread.call(self._file.start, header, records)
 
     async def append(self, record: ResumeRecord | ManifestRecord) -> None:
         """Add a record; durable when it returns."""

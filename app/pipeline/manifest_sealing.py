@@ -60,7 +60,12 @@ def open_message(cipher: Cipher, sealed: bytearray) -> bytes:
 
 
 def open_sealed_manifest(stored: bytearray, name: str, cipher: Cipher) -> bytes:
-    """Open the sealed manifest of stream `name`; `stored` is overwritten.
+    """Open the sealed manifest of stream `name`. As `open_sealed_text`."""
+    return open_sealed_text(stored, f"the manifest of {name!r}", cipher)
+
+
+def open_sealed_text(stored: bytearray, what: str, cipher: Cipher) -> bytes:
+    """Open a small sealed text, which messages call `what`; `stored` is overwritten.
 
     Raises:
         KeyRequired: `cipher` has no key, or one of another method.
@@ -69,44 +74,42 @@ def open_sealed_manifest(stored: bytearray, name: str, cipher: Cipher) -> bytes:
     """
     by_age = stored.startswith(AGE_MAGIC)
     if cipher.method is EncryptionMethod.NONE:
-        _require_key(name, by_age=by_age)
+        _require_key(what, by_age=by_age)
     if by_age and cipher.method is not EncryptionMethod.AGE:
-        _require_key(name, by_age=True)
+        _require_key(what, by_age=True)
     if not by_age and cipher.method is EncryptionMethod.AGE and not _is_mostly_text(stored[: len(AGE_MAGIC)]):
-        _require_key(name, by_age=False)
+        _require_key(what, by_age=False)
     try:
         return open_message(cipher, stored)
     except DecryptionFailed as error:
-        _explain(error, stored, name)
+        _explain(error, stored, what)
 
 
-def _require_key(name: str, *, by_age: bool) -> NoReturn:
+def _require_key(what: str, *, by_age: bool) -> NoReturn:
     flag = "--age-identity" if by_age else "--key"
     raise KeyRequired(
-        f"the manifest of {name!r} is encrypted{' with age' if by_age else ''}",
+        f"{what} is encrypted{' with age' if by_age else ''}",
         hint=f"give the key it was put with: {flag}",
     )
 
 
-def _explain(error: DecryptionFailed, opened: bytearray, name: str) -> NoReturn:
+def _explain(error: DecryptionFailed, opened: bytearray, what: str) -> NoReturn:
     """Say why a manifest does not open.
 
     AES-GCM cannot tell a wrong key from damage, but JSON can: the right key turns all but the damaged bytes into text. They
     are not authenticated and used for nothing else.
     """
     if isinstance(error, KeyRequired):
-        raise KeyRequired(
-            f"the manifest of {name!r} is encrypted: {error.message}", hint=error.hint
-        ) from error
+        raise KeyRequired(f"{what} is encrypted: {error.message}", hint=error.hint) from error
     readable = _is_mostly_text(opened[AES_NONCE_BYTES:-AES_TAG_BYTES])
     if isinstance(error, CiphertextDamaged) or (not isinstance(error, WrongKey) and readable):
         raise ManifestInvalid(
-            f"the manifest of {name!r} is damaged: {error.message}",
+            f"{what} is damaged: {error.message}",
             hint="the key is the right one as far as can be told; nothing was written",
         ) from error
     raise WrongKey(
-        f"the key does not open the manifest of {name!r}",
-        hint="it was put with another key, or the beginning of the manifest is damaged; nothing was written",
+        f"the key does not open {what}",
+        hint="it was put with another key, or its beginning is damaged; nothing was written",
     ) from error
 
 

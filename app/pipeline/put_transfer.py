@@ -11,11 +11,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
+from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
@@ -57,7 +57,7 @@ class PutTransfer:
         plan: ResumePlan,
         strict: bool,
         source: Source,
-        journal: AsyncJournal,
+        journal: RunJournal,
         pool: BufferPool,
         lanes: HashLanes,
         uploader: ChunkUploader,
@@ -100,6 +100,8 @@ class PutTransfer:
             Interrupted: a stop was requested; chunks that were read whole are stored.
         """
         reader = BlockingThread("source")
+        watching = asyncio.ensure_future(self._journal.failed())
+        watching.add_done_callback(self._note_failure)
         try:
             link_to_come, chunk_count = await self._read_all(reader)
             link = await self._unless_over(_result_of(link_to_come))
@@ -117,7 +119,7 @@ class PutTransfer:
             raise
         finally:
             reader.close()
-            await cancel_all(self._tasks)
+            await cancel_all((*self._tasks, watching))
             if self._failure.done():
                 self._failure.exception()  # seen, however the run ended
         missing = chunk_count - len(self._records)

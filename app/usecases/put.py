@@ -8,33 +8,39 @@ from __future__ import annotations
 
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.attended import attended
+from s3duct.app.pipeline.bucket_journal import BucketJournal
+from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.lanes import HashLanes
 from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.app.pipeline.sized_source import SizedSource
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader
 from s3duct.app.pipeline.workers import Workers, run_apart
+from s3duct.app.usecases.put_choice import Chooser, LocalRecord, read_local
+from s3duct.app.usecases.put_claim import Claimer
 from s3duct.app.usecases.put_finish import PutFinisher
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
-from s3duct.app.usecases.put_start import PutStart, PutStarter
+from s3duct.app.usecases.put_start import ExistingStream, PutStart, PutStarter
+from s3duct.domain.claim import Claim
 from s3duct.domain.errors import (
     InputDiverged,
     InputTooShort,
-    JournalDamaged,
+    RunInProgress,
     SourceError,
     StreamExists,
-    UnsupportedFormat,
 )
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Source
 from s3duct.domain.ports.process import Producer
-from s3duct.domain.resume import Journal, RunBinding
+from s3duct.domain.resume import ResumeFrom, RunBinding
 from s3duct.domain.storage_class import StorageClass
 
+_OWNER_BYTES = 16
 _RESUME_HINT = "run the same command again to go on from what is stored"
 
 
@@ -46,7 +52,7 @@ async def put(
     Raises:
         StreamExists: the name is taken and `request.clobber` is off.
         ResumeError: an unfinished run is on record and this one does not continue it; nothing was changed.
-        RunInProgress: another process puts the same stream.
+        RunInProgress: another process puts the same stream, or has taken this run over.
         SourceError: the source is empty, cannot be read, or is not of the size it should be.
         ProducerFailed: the source is a program, and it did not end well; running again resumes.
         StoreError, AccessDenied, LocalResourceError: as they come; running again resumes.
@@ -54,14 +60,16 @@ async def put(
     """
     request.check(ports.cipher)
     binding = request.binding(ports.cipher)
-    journal = await AsyncJournal.open(ports.journals, binding)
+    local = await AsyncJournal.open(ports.journals, binding)
     try:
-        async with attended(source, stop=stop, listener=listener, hint=_RESUME_HINT):
-            return await _PutRun(
-                request, source=source, ports=ports, journal=journal, listener=listener, stop=stop
-            ).run(binding)
+        run = _PutRun(request, source=source, ports=ports, local=local, listener=listener, stop=stop)
+        try:
+            async with attended(source, stop=stop, listener=listener, hint=_RESUME_HINT):
+                return await run.run(binding)
+        finally:
+            await run.close()
     finally:
-        await journal.close()
+        await local.close()
 
 
 class _PutRun:
@@ -73,19 +81,32 @@ class _PutRun:
         *,
         source: Source,
         ports: PutPorts,
-        journal: AsyncJournal,
+        local: AsyncJournal,
         listener: Listener,
         stop: StopRequest,
     ) -> None:
         self._request = request
         self._source = source
         self._ports = ports
-        self._journal = journal
+        self._local = local
         self._listener = listener
         self._stop = stop
         self._retrier = Retrier(
             ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener
         )
+        self._reader = BucketJournalReader(
+            store=ports.store,
+            location=request.location,
+            cipher=ports.cipher,
+            destination=request.destination,
+            retrier=self._retrier,
+        )
+        # Both copies, once it is known which run this is.
+        self._journal = self._journal_of(Claim())
+
+    async def close(self) -> None:
+        """Stop writing to the bucket's journal."""
+        await self._journal.close()
 
     async def run(self, binding: RunBinding) -> PutSummary:
         # 1. May this run begin, and does it continue an earlier one?
@@ -119,7 +140,9 @@ class _PutRun:
             manifest = start.finished.manifest or self._build_manifest(transferred)
             manifest_sha256 = start.finished.manifest_sha256
         current_keys = {record.key for record in manifest.chunks}
-        await finisher.remove((start.superseded_keys | start.plan.keys) - current_keys)
+        superfluous = (start.superseded_keys | start.plan.keys) - current_keys
+        if superfluous and await self._journal.may_tidy_up():
+            await finisher.remove(superfluous)
         if start.unreadable_old:
             self._listener(
                 Notice("the replaced stream cannot be read with this key: its chunks are left in the bucket")
@@ -130,7 +153,10 @@ class _PutRun:
         )
 
     async def _begin(self, binding: RunBinding) -> PutStart:
-        recorded, is_empty = await self._read_journal()
+        request = self._request
+        local = await read_local(self._local)
+        if local.damage is not None and request.resume and request.resume_from is not ResumeFrom.BUCKET:
+            raise local.damage
         starter = PutStarter(
             location=self._request.location,
             store=self._ports.store,
@@ -139,13 +165,21 @@ class _PutRun:
             clock=self._ports.clock,
             entropy=self._ports.entropy,
         )
+        existing = await starter.look_up()
+        recorded = local.journal if request.resume else None
         try:
-            start = await starter.decide(binding, recorded, clobber=self._request.clobber)
+            is_finished = starter.has_finished(existing, recorded, clobber=request.clobber)
         except StreamExists:
-            if is_empty:
-                await self._journal.discard()
+            if local.is_empty:
+                await self._local.discard()
             raise
-        for place in await self._journal.unfinished_elsewhere(binding):
+        if is_finished:
+            start = await starter.decide(binding, existing, recorded, clobber=request.clobber)
+            self._journal = self._journal_of(Claim(start.header.run_id))
+            await self._start_producer()
+            return start
+        start = await self._claim(binding, starter, local, existing)
+        for place in await self._local.unfinished_elsewhere(binding):
             self._listener(
                 Notice(f"an unfinished put of {binding.name!r} to {place} is on record; it stays as it is")
             )
@@ -155,22 +189,68 @@ class _PutRun:
                     f"{start.vanished_chunks} chunks are on record, but not in the bucket any more: they are stored again"
                 )
             )
-        # A program that cannot be run shows that before anything is written.
-        if isinstance(self._source, Producer):
-            await run_apart("producer", self._source.start)
-        if start.is_new:
-            await self._journal.start(start.header)
         return start
 
-    async def _read_journal(self) -> tuple[Journal | None, bool]:
-        """Return the run to continue, if there is one, and whether nothing at all is on record."""
+    async def _claim(
+        self,
+        binding: RunBinding,
+        starter: PutStarter,
+        local: LocalRecord,
+        existing: ExistingStream | None,
+    ) -> PutStart:
+        """Choose what to continue, and claim the name for that."""
+        request, ports = self._request, self._ports
+        chooser = Chooser(
+            request,
+            reader=self._reader,
+            cipher=ports.cipher,
+            entropy=ports.entropy,
+            listener=self._listener,
+        )
+        choice = await chooser.choose(local)
+        start = await starter.decide(
+            binding, existing, choice.recorded, clobber=request.clobber, taken_over=choice.taken_over
+        )
+        await self._start_producer()
+        claim = Claim(start.header.run_id, ports.entropy.token_hex(_OWNER_BYTES))
+        bucket = self._copy_of(claim)
+        self._journal = RunJournal(self._local, bucket, self._listener)
+        claimer = Claimer(
+            claim,
+            location=request.location,
+            store=ports.store,
+            starter=starter,
+            local=self._local,
+            bucket=bucket,
+            reader=self._reader,
+            retrier=self._retrier,
+        )
         try:
-            recorded = await self._journal.read()
-        except (JournalDamaged, UnsupportedFormat):
-            if self._request.resume:
-                raise
-            return None, False
-        return (recorded if self._request.resume else None), recorded is None
+            return await claimer.take(start, choice, local, existing)
+        except (RunInProgress, StreamExists):
+            if start.is_new:
+                await self._journal.discard()
+            raise
+
+    async def _start_producer(self) -> None:
+        """A program that cannot be run shows that before anything is written."""
+        if isinstance(self._source, Producer):
+            await run_apart("producer", self._source.start)
+
+    def _journal_of(self, claim: Claim) -> RunJournal:
+        return RunJournal(self._local, self._copy_of(claim), self._listener)
+
+    def _copy_of(self, claim: Claim) -> BucketJournal:
+        ports = self._ports
+        return BucketJournal(
+            claim,
+            store=ports.store,
+            location=self._request.location,
+            cipher=ports.cipher,
+            reader=self._reader,
+            retrier=self._retrier,
+            clock=ports.clock,
+        )
 
     async def _transfer(self, start: PutStart, workers: Workers) -> Transferred:
         request, ports = self._request, self._ports

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from functools import partial
 
-from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.manifest_io import prepare_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.domain.errors import NotFound, ObjectExists, S3ductError, StoreUnavailable, StreamExists
 from s3duct.domain.events import Listener, Notice
 from s3duct.domain.manifest import Manifest
@@ -27,7 +27,7 @@ class PutFinisher:
         location: StreamLocation,
         store: ObjectStore,
         cipher: Cipher,
-        journal: AsyncJournal,
+        journal: RunJournal,
         retrier: Retrier,
         listener: Listener,
     ) -> None:

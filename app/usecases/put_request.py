@@ -10,7 +10,7 @@ from s3duct.domain.chunk import MAX_OBJECT_BYTES, is_generation_folder
 from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import UsageError
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.names import StreamLocation
+from s3duct.domain.names import RESUME_FOLDER, StreamLocation, lies_in_resume_folder
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
@@ -19,7 +19,7 @@ from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.journal import JournalStore
 from s3duct.domain.ports.object_store import ObjectStore
-from s3duct.domain.resume import RunBinding
+from s3duct.domain.resume import ResumeFrom, RunBinding
 from s3duct.domain.retry import RetryPolicy
 
 
@@ -29,7 +29,7 @@ class PutRequest:
 
     `destination` names the store for the journal (endpoint and bucket, or folder). `storage_class` applies to chunks; None
     leaves it to the bucket. `seal_manifest` needs a cipher with a key. `expected_bytes` and `min_bytes` are what is known
-    about the size of the input.
+    about the size of the input. `takeover` replaces the claim of a put that may still be running on another machine.
     """
 
     location: StreamLocation
@@ -47,6 +47,8 @@ class PutRequest:
     allow_empty: bool = False
     expected_bytes: int | None = None
     min_bytes: int = 0
+    resume_from: ResumeFrom = ResumeFrom.AUTO
+    takeover: bool = False
 
     def check(self, cipher: Cipher) -> None:
         """Raise `UsageError` if this cannot be put with `cipher`."""
@@ -59,6 +61,15 @@ class PutRequest:
             raise UsageError(
                 f"--expected-size ({self.expected_bytes} bytes) is less than --min-size ({self.min_bytes} bytes)",
                 hint="give one of them",
+            )
+        if lies_in_resume_folder(self.location.name):
+            raise UsageError(
+                f"the name {self.location.name!r} lies where journals do ({RESUME_FOLDER})",
+                hint="choose another --name",
+            )
+        if not self.resume and self.resume_from is not ResumeFrom.AUTO:
+            raise UsageError(
+                "--no-resume and --resume-from contradict each other", hint="leave one of the two away"
             )
         if self.seal_manifest and cipher.method is EncryptionMethod.NONE:
             raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
@@ -28,6 +28,7 @@ from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.resume import (
     RESTART_HINT,
+    EarlierRun,
     Journal,
     JournalHeader,
     ResumePlan,
@@ -45,31 +46,38 @@ class ExistingStream:
     """The stream stored under the name.
 
     `manifest` is None where it cannot be read with the key in hand; `manifest_sha256` (hex) is the digest of its object,
-    empty where that is too large to be one.
+    empty where that is too large to be one. `stored` is what the store says of it.
     """
 
     manifest: Manifest | None
     manifest_sha256: str
+    stored: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PutStart:
     """How a put begins.
 
-    `header` is the journal's, `keys` are those of its chunks; `is_new` says that the journal has to be begun first.
+    `header` is the journal's; `is_new` says that nothing is continued, `taken_over` that what is continued is another run,
+    whose chunks this one carries on without ever writing its keys.
     `finished` is what an earlier attempt of the same run had already written when it was cut off.
     `superseded_keys` are the relative chunk keys of the stream that this run replaces; `unreadable_old` says that there is
     one whose chunks are not known. `vanished_chunks` are on record, but not in the bucket as they were stored.
     """
 
     header: JournalHeader
-    keys: ChunkKeys
     is_new: bool
     plan: ResumePlan
+    taken_over: bool = False
     finished: ExistingStream | None = None
     superseded_keys: frozenset[str] = frozenset()
     unreadable_old: bool = False
     vanished_chunks: int = 0
+
+    @property
+    def keys(self) -> ChunkKeys:
+        """Where this run's chunks go."""
+        return keys_of(self.header)
 
 
 class PutStarter:
@@ -93,28 +101,69 @@ class PutStarter:
         self._clock = clock
         self._entropy = entropy
 
-    async def decide(self, binding: RunBinding, recorded: Journal | None, *, clobber: bool) -> PutStart:
+    async def look_up(self) -> ExistingStream | None:
+        """Return the stream that is stored under the name."""
+        return await self._retrier.run("look-up of the manifest", self._find_existing)
+
+    def has_finished(
+        self, existing: ExistingStream | None, recorded: Journal | None, *, clobber: bool
+    ) -> bool:
+        """Whether the recorded run had written its manifest before it was cut off, and all that is left is to tidy up.
+
+        Raises:
+            StreamExists: the name is taken otherwise and `clobber` is off.
+        """
+        finished = _is_of_this_run(existing, recorded)
+        if existing is not None and not finished and not clobber:
+            raise StreamExists(
+                f"a stream {self._location.name!r} exists already",
+                hint="choose another --name, or replace it with --clobber",
+            )
+        return finished and not clobber
+
+    async def check_unchanged(self, existing: ExistingStream | None) -> None:
+        """Check that the name is as free as it was when this put looked, now that nobody else may write it.
+
+        Raises:
+            StreamExists: another run has finished meanwhile.
+        """
+        now = await self._retrier.run("look-up of the manifest", self._head_of_manifest)
+        if now is not None and (existing is None or existing.stored != now):
+            raise StreamExists(
+                f"another run has finished a stream {self._location.name!r} meanwhile",
+                hint="choose another --name, or replace the stream with --clobber",
+            )
+
+    async def may_use_plain_keys(self, existing: ExistingStream | None) -> bool:
+        """Whether nobody uses the plain chunk keys."""
+        return existing is None and not await self._retrier.run("look-up of chunks", self._has_chunks)
+
+    async def decide(
+        self,
+        binding: RunBinding,
+        existing: ExistingStream | None,
+        recorded: Journal | None,
+        *,
+        clobber: bool,
+        taken_over: bool = False,
+    ) -> PutStart:
         """Decide.
 
         Args:
             binding: what this run is bound to.
+            existing: what is stored under the name.
             recorded: the journal of an unfinished run that may be continued, if there is one.
             clobber: whether an existing stream may be replaced.
+            taken_over: the recorded run is another one, which this one carries on.
 
         Raises:
             StreamExists: the name is taken and `clobber` is off.
             JournalMismatch: the unfinished run was started with other settings.
             JournalDamaged: its records contradict each other.
         """
-        existing = await self._retrier.run("look-up of the manifest", self._find_existing)
-        finished = existing if _is_of_this_run(existing, recorded) else None
-        if finished is not None and clobber:
-            recorded = finished = None  # that run has ended; this one replaces its stream
-        if existing is not None and finished is None and not clobber:
-            raise StreamExists(
-                f"a stream {self._location.name!r} exists already",
-                hint="choose another --name, or replace it with --clobber",
-            )
+        finished = existing if self.has_finished(existing, recorded, clobber=clobber) else None
+        if finished is None and _is_of_this_run(existing, recorded):
+            recorded = None  # that run has ended; this one replaces its stream
         if (
             recorded is not None
             and finished is None
@@ -125,16 +174,22 @@ class PutStarter:
             check_binding(recorded.header, binding)
         records = recorded.records if recorded is not None else ()
         if recorded is not None:
-            _check_keys(records, _keys_of(recorded.header))
+            _check_keys(records, recorded.header)
         if finished is None:
             records = await self._still_stored(records)
         vanished = len(recorded.records) - len(records) if recorded is not None else 0
         old = existing.manifest if existing is not None and finished is None else None
-        header = recorded.header if recorded is not None else await self._new_header(binding, existing)
+        if recorded is None:
+            header = self._new_header(binding)
+        elif taken_over:
+            before = EarlierRun(recorded.header.run_id, recorded.header.generation)
+            header = replace(self._new_header(binding), earlier=(*recorded.header.earlier, before))
+        else:
+            header = recorded.header
         return PutStart(
             header=header,
-            keys=_keys_of(header),
             is_new=recorded is None,
+            taken_over=taken_over and recorded is not None,
             plan=ResumePlan(records, finished=finished is not None),
             vanished_chunks=vanished,
             finished=finished,
@@ -143,29 +198,33 @@ class PutStarter:
         )
 
     async def _find_existing(self) -> ExistingStream | None:
-        try:
-            await self._store.head(self._location.manifest_key)
-        except ObjectNotFound:
+        head = await self._head_of_manifest()
+        if head is None:
             return None
         try:
             stored = await read_manifest(self._store, self._location)
         except StreamNotFound:
             return None  # deleted in this very moment
         except ManifestInvalid:
-            return ExistingStream(None, "")
+            return ExistingStream(None, "", head)
         try:
             opened = await open_manifest(stored, self._location, self._cipher)
-            return ExistingStream(opened.manifest, stored.sha256)
+            return ExistingStream(opened.manifest, stored.sha256, head)
         except (DecryptionFailed, IntegrityError, UnsupportedFormat):
-            return ExistingStream(None, stored.sha256)
+            return ExistingStream(None, stored.sha256, head)
 
-    async def _new_header(self, binding: RunBinding, existing: ExistingStream | None) -> JournalHeader:
-        """Plain chunk keys if nobody uses them, a generation of this run's own otherwise."""
-        taken = existing is not None or await self._retrier.run("look-up of chunks", self._has_chunks)
+    async def _head_of_manifest(self) -> StoredObject | None:
+        try:
+            return await self._store.head(self._location.manifest_key)
+        except ObjectNotFound:
+            return None
+
+    def _new_header(self, binding: RunBinding) -> JournalHeader:
+        """A run with a generation of its own; whether it may use the plain keys is known once it has claimed the name."""
         return JournalHeader(
             binding=binding,
             run_id=self._entropy.token_hex(_RUN_ID_BYTES),
-            generation=self._entropy.token_hex(_GENERATION_BYTES) if taken else "",
+            generation=self._entropy.token_hex(_GENERATION_BYTES),
             created=self._clock.now().isoformat(),
         )
 
@@ -195,14 +254,18 @@ class PutStarter:
         return False
 
 
-def _keys_of(header: JournalHeader) -> ChunkKeys:
+def keys_of(header: JournalHeader) -> ChunkKeys:
+    """Return where the chunks of a run go."""
     return ChunkKeys(header.binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES])
 
 
-def _check_keys(records: Iterable[ResumeRecord], keys: ChunkKeys) -> None:
+def _check_keys(records: Iterable[ResumeRecord], header: JournalHeader) -> None:
     """Check that the run put its chunks where it says: otherwise the manifest would name another stream's."""
+    name = header.binding.name
+    generations = (header.generation, *(run.generation for run in header.earlier))
     for record in records:
-        if record.chunk.key != keys.of(record.chunk.index):
+        index = record.chunk.index
+        if all(record.chunk.key != chunk_key(name, index, generation=own) for own in generations):
             raise JournalDamaged(
                 f"the journal's record of chunk {record.chunk.index} names another chunk's object",
                 hint=RESTART_HINT,

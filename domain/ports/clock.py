@@ -20,3 +20,7 @@ class Clock(Protocol):
     async def sleep(self, delay_s: float) -> None:
         """Wait that many seconds; cancellable."""
         ...
+
+    async def until(self, moment_s: float) -> None:
+        """Wait, in the background of other work, until `monotonic_s` has come that far; cancellable."""
+        ...

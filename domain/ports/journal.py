@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
@@ -21,8 +22,8 @@ class JournalFile(Protocol):
         """
         ...
 
-    def start(self, header: JournalHeader) -> None:
-        """Begin anew with this header; durable when it returns. What was on record is dropped."""
+    def start(self, header: JournalHeader, records: Sequence[ResumeRecord | ManifestRecord] = ()) -> None:
+        """Begin anew with this header and records; durable when it returns. What was on record is dropped."""
         ...
 
     def append(self, record: ResumeRecord | ManifestRecord) -> None:

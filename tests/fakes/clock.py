@@ -11,12 +11,16 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeClock(Clock):
-    """Time as the test wants it; a sleep takes no real time. `naps` lists the delays slept, in order."""
+    """Time as the test wants it; a sleep takes no real time. `naps` lists the delays slept, in order.
+
+    `until` moves nothing: it waits for sleeps, and for the test.
+    """
 
     def __init__(self, start: datetime = EPOCH) -> None:
         """Begin at `start`, at 0 steady seconds."""
         self._start = start
         self._elapsed_s = 0.0
+        self._moved = asyncio.Event()
         self.naps: list[float] = []
 
     def now(self) -> datetime:
@@ -33,8 +37,15 @@ class FakeClock(Clock):
         self.advance(delay_s)
         await asyncio.sleep(0)
 
+    async def until(self, moment_s: float) -> None:
+        """Wait until others have moved the time so far."""
+        while self._elapsed_s < moment_s:
+            await self._moved.wait()
+
     def advance(self, delay_s: float) -> None:
         """Let time pass."""
         if delay_s < 0:
             raise ValueError("time never goes back")
         self._elapsed_s += delay_s
+        self._moved.set()
+        self._moved = asyncio.Event()

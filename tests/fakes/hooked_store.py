@@ -35,8 +35,13 @@ class Operation:
 
     @property
     def writes(self) -> bool:
-        """Whether it writes an object."""
-        return self.method in ("put", "put_parts")
+        """Whether it writes an object of a stream: a chunk or a manifest."""
+        return self.method in ("put", "put_parts") and not self.is_of_journal
+
+    @property
+    def is_of_journal(self) -> bool:
+        """Whether it is about the bucket's journal of an unfinished run."""
+        return "/.resume/" in self.key
 
 
 Hook = Callable[[Operation, Phase], Awaitable[None]]
@@ -54,7 +59,7 @@ class HookedStore(ObjectStore):
 
     @property
     def writes(self) -> Counter[str]:
-        """How many writes of each key were begun."""
+        """How many writes of each chunk and manifest were begun."""
         return Counter(operation.key for operation in self.operations if operation.writes)
 
     def keys(self, *methods: str) -> list[str]:

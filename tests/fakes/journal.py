@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from s3duct.domain.errors import RunInProgress
 from s3duct.domain.journal_codec import decode_journal, encode_header, encode_record_line
@@ -77,9 +77,9 @@ class _FakeJournalFile(JournalFile):
         self._store.on_call("read")
         return decode_journal(self._store.contents.get(self._place, b""))[0]
 
-    def start(self, header: JournalHeader) -> None:
+    def start(self, header: JournalHeader, records: Sequence[ResumeRecord | ManifestRecord] = ()) -> None:
         self._store.on_call("start")
-        self._store.contents[self._place] = encode_header(header)
+        self._store.contents[self._place] = encode_header(header) + b"".join(map(encode_record_line, records))
         self._store.after_call("start")
 
     def append(self, record: ResumeRecord | ManifestRecord) -> None:

@@ -66,8 +66,14 @@ async def test_a_put_that_is_cancelled_at_any_operation_resumes(
     await scene.ends_well(world)
 
 
-# Before any chunk is stored, with one on record, with two, and after the manifest.
-FIRST = [(3, Phase.BEFORE), (4, Phase.AFTER), (5, Phase.AFTER), (8, Phase.AFTER)]
+# With the name claimed, before any chunk is stored, with one on record, with two, and after the manifest.
+FIRST = [
+    (3, Phase.AFTER),
+    (8, Phase.BEFORE),
+    (10, Phase.AFTER),
+    (13, Phase.AFTER),
+    (23, Phase.AFTER),
+]
 SECOND = {
     "shorter": (NEW[: CHUNK + 9], {"strict_resume": False}),
     "longer": (NEW + content(CHUNK, 2), {"strict_resume": False}),
@@ -78,7 +84,7 @@ SECOND = {
 @pytest.mark.parametrize("first", FIRST, ids=lambda first: f"{first[1].value} {first[0]}")
 @pytest.mark.parametrize("between", [False, True], ids=["", "another stream"])
 @pytest.mark.parametrize("second", SECOND)
-@pytest.mark.parametrize("number", [2, 3, 4, 5])
+@pytest.mark.parametrize("number", [2, 4, 8, 11])
 @on_quick_loop
 async def test_a_put_after_two_that_died(
     number: int, second: str, between: bool, first: tuple[int, Phase]
@@ -88,7 +94,7 @@ async def test_a_put_after_two_that_died(
     await dies(world, Crash(*first), NEW)
     before = await visible(world)
     if between and before is None:
-        await world.elsewhere().put(OLD)
+        await world.elsewhere().put(OLD, resume=False, takeover=True)
         before = OLD
     data, options = SECOND[second]
     world = watched(world.restarted())

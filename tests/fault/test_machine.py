@@ -14,6 +14,7 @@ from s3duct.domain.errors import (
     InputDiverged,
     InputTooShort,
     JournalMismatch,
+    RunInProgress,
     S3ductError,
     SourceError,
     StreamExists,
@@ -34,9 +35,18 @@ OPTIONS = st.fixed_dictionaries(
         "resume": st.sampled_from([True, True, True, False]),
         "strict_resume": st.booleans(),
         "allow_empty": st.booleans(),
+        "takeover": st.booleans(),
     }
 )
-NUMBERS = st.integers(3, 10)
+ELSEWHERE = st.fixed_dictionaries(
+    {
+        "clobber": st.booleans(),
+        "resume": st.booleans(),
+        "takeover": st.booleans(),
+        "allow_empty": st.just(True),
+    }
+)
+NUMBERS = st.integers(3, 30)
 PHASES = st.sampled_from([Phase.BEFORE, Phase.AFTER])
 
 
@@ -47,6 +57,8 @@ class Streams(RuleBasedStateMachine):
         super().__init__()
         self.content: bytes | None = None
         self.seed = 10
+        # Whether a claim or a journal of an unfinished run may be in the bucket.
+        self.claimed = False
 
     @initialize(sealed=st.booleans(), max_chunks=st.sampled_from([1, 3]))
     def begin(self, sealed: bool, max_chunks: int) -> None:
@@ -55,7 +67,7 @@ class Streams(RuleBasedStateMachine):
     @rule(data=st.sampled_from(INPUTS), options=OPTIONS)
     def put(self, data: bytes, options: dict[str, Any]) -> None:
         """Nothing goes wrong: it is stored, or refused for a reason that there is."""
-        had_journal = bool(self.world.journals.contents)
+        had_journal = bool(self.world.journals.contents) or self.claimed
         world = self._next_run()
 
         async def steps() -> None:
@@ -69,6 +81,9 @@ class Streams(RuleBasedStateMachine):
                 forget_frames(error)
                 assert had_journal
                 assert options["resume"]
+            except RunInProgress as error:
+                forget_frames(error)
+                assert self.claimed
             except SourceError as error:
                 forget_frames(error)
                 assert not data
@@ -76,12 +91,17 @@ class Streams(RuleBasedStateMachine):
             else:
                 self.content = data
                 assert world.journals.contents == {}
+                assert await world.resume_keys() == []
+                self.claimed = False
 
         run(steps(), debug=False)
 
     @rule(data=st.sampled_from(INPUTS), options=OPTIONS, number=NUMBERS, phase=PHASES)
     def put_that_dies(self, data: bytes, options: dict[str, Any], number: int, phase: Phase) -> None:
-        world = self._next_run()
+        self._dies(self._next_run(), data, options, number, phase)
+
+    def _dies(self, world: World, data: bytes, options: dict[str, Any], number: int, phase: Phase) -> None:
+        self.claimed = True
 
         async def steps() -> None:
             crash = Crash(number, phase)
@@ -101,6 +121,7 @@ class Streams(RuleBasedStateMachine):
     @rule(data=st.sampled_from(INPUTS), options=OPTIONS, number=NUMBERS, phase=PHASES)
     def put_that_fails(self, data: bytes, options: dict[str, Any], number: int, phase: Phase) -> None:
         world = self._next_run()
+        self.claimed = True
 
         async def steps() -> None:
             async def hook(operation: Operation, now: Phase) -> None:
@@ -116,22 +137,40 @@ class Streams(RuleBasedStateMachine):
 
         run(steps(), debug=False)
 
-    @rule(data=st.sampled_from(INPUTS), clobber=st.booleans())
-    def another_machine_puts(self, data: bytes, clobber: bool) -> None:
-        self.seed += 1
-        world = watched(self.world.elsewhere(seed=self.seed))
+    @rule(data=st.sampled_from(INPUTS), options=ELSEWHERE, waits=st.booleans())
+    def another_machine_puts(self, data: bytes, options: dict[str, Any], waits: bool) -> None:
+        """It finds the name free, continues what it finds in the bucket, or is refused for a reason that there is."""
+        world = self._another_machine(waits)
 
         async def steps() -> None:
             try:
-                await world.put(data, clobber=clobber, allow_empty=True)
+                await world.put(data, **options)
             except StreamExists as error:
                 forget_frames(error)
                 assert self.content is not None
-                assert not clobber
+                assert not options["clobber"]
+            except RunInProgress as error:
+                forget_frames(error)
+                assert self.claimed
+                assert not options["takeover"]
+                assert not waits
+            except (InputDiverged, InputTooShort) as error:
+                forget_frames(error)
+                assert self.claimed
+                assert options["resume"]
             else:
                 self.content = data
+                assert await world.resume_keys() == []
+                self.claimed = False
 
         run(steps(), debug=False)
+
+    @rule(data=st.sampled_from(INPUTS), options=ELSEWHERE, waits=st.booleans(), number=NUMBERS, phase=PHASES)
+    def another_machine_dies(
+        self, data: bytes, options: dict[str, Any], waits: bool, number: int, phase: Phase
+    ) -> None:
+        """And never comes back."""
+        self._dies(self._another_machine(waits), data, options, number, phase)
 
     @rule()
     def get(self) -> None:
@@ -151,6 +190,13 @@ class Streams(RuleBasedStateMachine):
         self.seed += 1
         self.world = watched(self.world.restarted(seed=self.seed))
         return self.world
+
+    def _another_machine(self, waits: bool) -> World:
+        self.seed += 1
+        world = watched(self.world.elsewhere(seed=self.seed))
+        if waits:
+            world.let_claims_go_stale()
+        return world
 
     async def _was_or_is(self, data: bytes) -> None:
         """After trouble, the stream is what it was, or what was put."""

@@ -58,12 +58,12 @@ def test_what_is_not_a_continuation_is_refused_and_changes_nothing(
         ("another manifest encryption", stream, CONTENT, (*FLAGS, "--encrypt-manifest")),
     ]
     interrupt(stream)
-    before = folder_bucket.listing(stream.folder), journal_files()
+    before = folder_bucket.stored(stream.folder), journal_files()
 
     for message, attempt, content, flags in refused:
         outcome = attempt.put(content, *flags, code=RESUME)
         tells(outcome, message)
-        assert (folder_bucket.listing(stream.folder), journal_files()) == before, message
+        assert (folder_bucket.stored(stream.folder), journal_files()) == before, message
 
     again = stream.put(CONTENT, *FLAGS)
     assert f"{STORED} of them stored before" in again.stderr
@@ -75,7 +75,7 @@ def test_a_server_keeps_what_is_stored_too(
 ) -> None:
     stream = Stream(s3_bucket, unique_name, key_file)
     interrupt(stream)
-    before = s3_bucket.listing(stream.folder), journal_files()
+    before = s3_bucket.stored(stream.folder), journal_files()
 
     tells(stream.put(b"X" + CONTENT[1:], *FLAGS, code=RESUME), "differs from the stored part at chunk 0")
     tells(stream.put(CONTENT, "--chunk-size", "128K", code=RESUME), "another chunk size")
@@ -83,7 +83,7 @@ def test_a_server_keeps_what_is_stored_too(
         dataclasses.replace(stream, key_file=other_key_file).put(CONTENT, *FLAGS, code=RESUME), "another key"
     )
 
-    assert (s3_bucket.listing(stream.folder), journal_files()) == before
+    assert (s3_bucket.stored(stream.folder), journal_files()) == before
     assert f"{STORED} of them stored before" in stream.put(CONTENT, *FLAGS).stderr
     stream.restores(CONTENT)
 
@@ -94,12 +94,12 @@ def test_a_plain_run_is_not_continued_with_a_key_or_another_storage_class(
     stream = Stream(folder_bucket, unique_name)
     sealed = Stream(folder_bucket, unique_name, key_file)
     interrupt(stream)
-    before = folder_bucket.listing(stream.folder), journal_files()
+    before = folder_bucket.stored(stream.folder), journal_files()
 
     tells(sealed.put(CONTENT, *FLAGS, code=RESUME), "another encryption method (none, now aes-256-gcm)")
     tells(stream.put(CONTENT, *FLAGS, "--storage-class", "STANDARD", code=RESUME), "another storage class")
 
-    assert (folder_bucket.listing(stream.folder), journal_files()) == before
+    assert (folder_bucket.stored(stream.folder), journal_files()) == before
     assert f"{STORED} of them stored before" in stream.put(CONTENT, *FLAGS).stderr
 
 
@@ -125,12 +125,12 @@ def test_an_empty_input_does_not_end_an_unfinished_run(folder_bucket: FolderBuck
     """A producer that died at once must not cost what is stored."""
     stream = Stream(folder_bucket, unique_name)
     interrupt(stream)
-    before = folder_bucket.listing(stream.folder), journal_files()
+    before = folder_bucket.stored(stream.folder), journal_files()
 
     assert stream.put(b"", *FLAGS, code=RESUME).stdout == b""
     assert stream.put(b"", *FLAGS, "--no-strict-resume", code=8).stdout == b""
 
-    assert (folder_bucket.listing(stream.folder), journal_files()) == before
+    assert (folder_bucket.stored(stream.folder), journal_files()) == before
     assert f"{STORED} of them stored before" in stream.put(CONTENT, *FLAGS).stderr
 
 
@@ -138,7 +138,7 @@ def test_starting_over_leaves_the_stored_part_aside(folder_bucket: FolderBucket,
     """The new run writes none of the old one's keys, so nobody can mix the two."""
     stream = Stream(folder_bucket, unique_name)
     interrupt(stream)
-    old = folder_bucket.listing(stream.folder)
+    old = folder_bucket.stored(stream.folder)
     other = random_bytes(3 * CHUNK, "another input")
 
     outcome = stream.put(other, *FLAGS, "--no-resume")
@@ -146,7 +146,7 @@ def test_starting_over_leaves_the_stored_part_aside(folder_bucket: FolderBucket,
     assert "stored before" not in outcome.stderr
     stream.restores(other)
     stream.verify()
-    now = folder_bucket.listing(stream.folder)
+    now = folder_bucket.stored(stream.folder)
     assert {key: now.get(key) for key in old} == old
     assert all("/gen-" in record["s3_key"] for record in stream.manifest()["chunks"])
     assert read_journal(unique_name) is None
@@ -158,14 +158,14 @@ def test_another_destination_is_a_run_of_its_own(tmp_path: Path, unique_name: st
         folder.mkdir()
     first, second = (Stream(FolderBucket(folder), unique_name) for folder in folders)
     interrupt(first)
-    before = first.bucket.listing(first.folder)
+    before = first.bucket.stored(first.folder)
 
     outcome = second.put(CONTENT, *FLAGS)
 
     assert "unfinished put" in outcome.stderr
     assert str(folders[0]) in outcome.stderr
     second.restores(CONTENT)
-    assert first.bucket.listing(first.folder) == before
+    assert first.bucket.stored(first.folder) == before
     assert f"{STORED} of them stored before" in first.put(CONTENT, *FLAGS).stderr
     first.restores(CONTENT)
 
@@ -201,12 +201,12 @@ def test_a_damaged_journal_is_told_and_kept(folder_bucket: FolderBucket, unique_
     (path,) = _journal_paths()
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], b"{ nonsense\n", *lines[2:]]))
-    before = folder_bucket.listing(stream.folder), journal_files()
+    before = folder_bucket.stored(stream.folder), journal_files()
 
     outcome = stream.put(CONTENT, *FLAGS, code=RESUME)
 
     assert "journal" in outcome.stderr
-    assert (folder_bucket.listing(stream.folder), journal_files()) == before
+    assert (folder_bucket.stored(stream.folder), journal_files()) == before
     stream.put(CONTENT, *FLAGS, "--no-resume")
     stream.restores(CONTENT)
 

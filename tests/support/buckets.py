@@ -45,8 +45,12 @@ class Bucket(ABC):
         """Keys of multipart uploads that were neither completed nor aborted, or traces of half-written files."""
 
     def keys(self, prefix: str) -> list[str]:
-        """Keys under `prefix`, sorted."""
-        return sorted(self.listing(prefix))
+        """Keys under `prefix`, sorted; those of journals are left aside."""
+        return sorted(self.stored(prefix))
+
+    def stored(self, prefix: str) -> dict[str, tuple[object, ...]]:
+        """As `listing`, without what journals have in the bucket."""
+        return {key: entry for key, entry in self.listing(prefix).items() if "/.resume/" not in key}
 
     def contents(self, prefix: str) -> dict[str, bytes]:
         """All objects under `prefix`."""

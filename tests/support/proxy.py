@@ -30,7 +30,9 @@ class Exchange:
 
     @property
     def writes_object(self) -> bool:
-        """Whether it makes an object visible: a whole PUT, or the end of a multipart upload."""
+        """Whether it makes an object of a stream visible: a whole PUT, or the end of a multipart upload; no journal's."""
+        if "/.resume/" in self.path:
+            return False
         if self.method == "PUT":
             return "partNumber" not in self.query
         return self.method == "POST" and "uploadId" in self.query

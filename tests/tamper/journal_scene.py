@@ -41,6 +41,9 @@ class JournalScene:
         await self.world.put_cut_off(GENUINE, stored=RECORDED, seal_manifest=seal, clobber=True)
         self.older = in_order(self.older)
         self.text = in_order(journal_of(self.world))
+        # The copy in the bucket would mend what is done to this one.
+        for key in await self.world.resume_keys():
+            await self.world.delete(key)
 
     async def journal_of_another_stream(self) -> bytes:
         """Of an unfinished run with the same key."""

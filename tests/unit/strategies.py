@@ -12,7 +12,7 @@ from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord, chunk_key
 from s3duct.domain.digest import dual_digest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.resume import JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.resume import EarlierRun, JournalHeader, ResumeRecord, RunBinding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,12 +103,14 @@ bindings = st.builds(
     sealed_manifest=st.booleans(),
     storage_class=st.sampled_from(["", "STANDARD", "GLACIER"]),
 )
+run_ids = st.integers(0, 2**64 - 1).map("{:016x}".format)
 headers = st.builds(
     JournalHeader,
     binding=bindings,
-    run_id=st.integers(0, 2**64 - 1).map("{:016x}".format),
+    run_id=run_ids,
     generation=generations,
     created=timestamps,
+    earlier=st.lists(st.builds(EarlierRun, run_id=run_ids, generation=generations), max_size=2).map(tuple),
 )
 
 

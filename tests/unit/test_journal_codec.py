@@ -327,3 +327,48 @@ def test_a_damaged_text_raises_nothing_but_errors_of_ours(journal: Journal, data
     damaged = encoded[:start] + data.draw(st.binary(max_size=10)) + encoded[stop:]
     assume(damaged != encoded)
     use(damaged)
+
+
+# --- the copy in the bucket -----------------------------------------------------------------------------------------------
+
+
+@given(journal=journals(), destination=st.text(max_size=5))
+def test_a_copy_in_the_bucket_is_of_where_it_lies(journal: Journal, destination: str) -> None:
+    """It does not say what its writer calls the bucket: another machine may call it otherwise."""
+    lines = [encode_header(journal.header, in_bucket=True), *map(encode_record_line, journal.records)]
+    assert b"destination" not in lines[0]
+    read, _ = decode_journal(b"".join(lines), destination=destination)
+    binding = dataclasses.replace(journal.header.binding, destination=destination)
+    assert read == dataclasses.replace(journal, header=dataclasses.replace(journal.header, binding=binding))
+
+
+def test_a_local_journal_without_its_destination_is_damaged() -> None:
+    with pytest.raises(JournalDamaged):
+        decode_journal(encode_header(HEADER, in_bucket=True))
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        None,
+        "0123456789abcdef",
+        ["0123456789abcdef"],
+        [{}],
+        [{"run_id": "0123456789abcdef"}],
+        [{"run_id": "0123456789abcdef", "generation": "../x"}],
+        [{"run_id": "../../../x", "generation": ""}],
+    ],
+)
+def test_earlier_runs_that_are_none_are_damage(earlier: object) -> None:
+    fields = json.loads(LINES[0])
+    with pytest.raises(JournalDamaged):
+        decode_journal(resigned({**fields, "earlier": earlier}))
+
+
+def test_damage_behind_the_header_says_whose_journal_it_is() -> None:
+    with pytest.raises(JournalDamaged) as caught:
+        decode_journal(LINES[0] + b"{}\n")
+    assert caught.value.run_id == HEADER.run_id
+    with pytest.raises(JournalDamaged) as caught:
+        decode_journal(b"{}\n")
+    assert caught.value.run_id == ""

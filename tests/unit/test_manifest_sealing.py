@@ -235,7 +235,7 @@ def test_a_damaged_nonce_looks_like_another_key(at: int, bit: int) -> None:
     damaged[at] ^= 1 << bit
     error = refusal(bytes(damaged), KEY)
     assert type(error) is WrongKey
-    assert "or the beginning of the manifest is damaged" in error.hint
+    assert "or its beginning is damaged" in error.hint
 
 
 def test_damage_of_an_age_manifest_is_told_from_another_identity() -> None:

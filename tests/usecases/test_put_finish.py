@@ -150,7 +150,9 @@ async def test_superfluous_chunks_of_a_shorter_input_go_after_the_manifest() -> 
     again = world.restarted()
     await again.put(DATA[:CHUNK], strict_resume=False)
     order = [
-        operation for operation in again.store.operations if operation.writes or operation.method == "delete"
+        operation
+        for operation in again.store.operations
+        if not operation.is_of_journal and (operation.writes or operation.method == "delete")
     ]
     assert writes_manifest(order[-3])
     assert [operation.method for operation in order[-2:]] == ["delete", "delete"]

@@ -185,7 +185,11 @@ async def test_anothers_manifest_there_meanwhile_is_no_write_of_ours(theirs: Any
         if phase is Phase.BEFORE and is_manifest_write(operation):
             world.store.hooks.clear()
             await world.elsewhere(cipher=theirs).put(
-                content(CHUNK, 5), seal_manifest=theirs is not None, clobber=True
+                content(CHUNK, 5),
+                seal_manifest=theirs is not None,
+                clobber=True,
+                resume=False,
+                takeover=True,
             )
 
     world.store.hooks.append(meddle)
@@ -208,7 +212,9 @@ async def test_anothers_manifest_between_two_attempts_is_no_success() -> None:
     async def meddle(operation: Operation, phase: Phase) -> None:
         if phase is Phase.BEFORE and is_manifest_write(operation):
             world.store.hooks.clear()
-            await world.elsewhere().put(content(CHUNK, 5), seal_manifest=True, clobber=True)
+            await world.elsewhere().put(
+                content(CHUNK, 5), seal_manifest=True, clobber=True, resume=False, takeover=True
+            )
             raise StoreUnavailable("lost")
 
     world.store.hooks.append(meddle)

@@ -133,5 +133,5 @@ async def test_a_plugin_that_fails_ends_the_run_and_nothing_is_stored() -> None:
     error = await failure_of(world.put(content(2 * CHUNK)))
     assert isinstance(error, KeyUnavailable)
     assert not world.clock.naps
-    assert not world.store.keys("put", "put_parts")
+    assert not world.store.writes
     assert not world.journals.recorded()

@@ -24,8 +24,9 @@ from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.byte_range import EVERYTHING, ByteRange
+from s3duct.domain.claim import STALE_AFTER_S
 from s3duct.domain.errors import ObjectNotFound, S3ductError, StoreError
-from s3duct.domain.events import Event
+from s3duct.domain.events import ChunkFinished, Event
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
@@ -40,6 +41,7 @@ from tests.fakes.hooked_store import HookedStore, Operation, Phase
 from tests.fakes.journal import FakeJournalStore
 from tests.fakes.pipe import FakeSink, FakeSource
 from tests.fakes.probes import FakeDisk, FakeMemory
+from tests.fakes.stamped_store import StampedStore
 from tests.fakes.strict_memory import StrictChunkMemory
 from tests.usecases.loop import until
 
@@ -78,7 +80,7 @@ class World:
         seed: int = 0,
     ) -> None:
         """Set up; `bucket` and `journals` may be those of another world, `seed` never: chance does not repeat itself."""
-        self.bucket = bucket or MemoryObjectStore()
+        self.bucket = bucket or StampedStore(MemoryObjectStore())
         self.store = HookedStore(self.bucket)
         self.journals = journals or FakeJournalStore()
         self.cipher = cipher or PlainCipher()
@@ -193,6 +195,11 @@ class World:
         """Another machine: the same bucket, no journals."""
         return self._another(**{"seed": self.seed + 1000, **changes})
 
+    def let_claims_go_stale(self) -> None:
+        """Let so much time pass at the store that a claim which nobody refreshes meanwhile is stale."""
+        assert isinstance(self.bucket, StampedStore)
+        self.bucket.advance(STALE_AFTER_S)
+
     def _another(self, **changes: Any) -> World:
         settings: dict[str, Any] = {
             "cipher": self.cipher,
@@ -211,14 +218,25 @@ class World:
         async def hook(operation: Operation, phase: Phase) -> None:
             if phase is Phase.BEFORE and operation.writes and operation.key[-6:] not in endings:
                 await until(lambda: set(self.journals.recorded()) == stored)
+                await until(lambda: stored - before <= {event.index for event in self.heard(ChunkFinished)})
                 raise StoreError("cut off")
 
         endings = {key[-6:] for key in wanted}
+        before = set(self.journals.recorded())
         self.store.hooks.append(hook)
         with suppress(StoreError):
             await self.put(data, **changes)
         self.store.hooks.remove(hook)
         assert set(self.journals.recorded()) == stored
+
+    async def finished_by_another_program(self, data: bytes) -> None:
+        """Let a stream of this name appear that was put by a program which knows of no claims, under keys of its own."""
+        other = World(name=self.location.name, prefix=self.location.prefix, seed=self.seed + 2000)
+        await other.put(b"older")
+        newer = other.restarted()
+        await newer.put(data, clobber=True)
+        for key, body in (await newer.objects()).items():
+            await self.write(key, body)
 
     # --- the bucket behind the use cases' back ---------------------------------------------------------------------
 
@@ -227,9 +245,13 @@ class World:
         return f"{self.location.folder}chunk-{index:06d}"
 
     async def objects(self) -> dict[str, bytes]:
-        """Everything in the bucket."""
-        keys = [entry.key async for entry in self.bucket.list("")]
+        """Everything in the bucket but journals."""
+        keys = [entry.key async for entry in self.bucket.list("") if "/.resume/" not in entry.key]
         return {key: await self.read(key) for key in keys}
+
+    async def resume_keys(self) -> list[str]:
+        """Keys of everything that journals have in the bucket."""
+        return [entry.key async for entry in self.bucket.list("") if "/.resume/" in entry.key]
 
     async def read(self, key: str) -> bytes:
         """One object."""

@@ -1,0 +1,177 @@
+"""The bucket's copy of one run's journal, in segments of bounded size, written by one task (ADR 0017).
+
+Records that wait while a write is under way go together into the next one. Only the last segment is ever written again, so
+the work is linear in the number of chunks. Before every write the claim is looked at: a run that has lost it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+
+from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
+from s3duct.app.pipeline.manifest_sealing import seal_message
+from s3duct.app.pipeline.parallel import cancel_all
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.workers import run_apart
+from s3duct.domain.claim import REFRESH_EVERY_S, SEGMENT_RECORDS, Claim, decode_claim, encode_claim
+from s3duct.domain.errors import RunInProgress
+from s3duct.domain.journal_codec import encode_header, encode_record_line
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.clock import Clock
+from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.resume import JournalHeader, ManifestRecord, ResumeRecord
+
+Record = ResumeRecord | ManifestRecord
+
+
+class BucketJournal:
+    """The copy of the run that holds `claim`. Begin it, append to it, and either remove it or close it."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        *,
+        store: ObjectStore,
+        location: StreamLocation,
+        cipher: Cipher,
+        reader: BucketJournalReader,
+        retrier: Retrier,
+        clock: Clock,
+    ) -> None:
+        """Take what writing needs."""
+        self._claim = claim
+        self._store = store
+        self._location = location
+        self._cipher = cipher
+        self._reader = reader
+        self._retrier = retrier
+        self._clock = clock
+        self._sealed = False
+        self._head = b""
+        self._number = 0
+        self._tail: list[bytes] = []
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._work = asyncio.Event()
+        self._written_at_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def write(
+        self, header: JournalHeader, records: Sequence[Record], *, present: Mapping[int, bytes] | None = None
+    ) -> None:
+        """Write a whole journal; segments that are `present` as they should be are left alone."""
+        self._sealed = header.binding.sealed_manifest
+        self._head = encode_header(header, in_bucket=True)
+        lines = [encode_record_line(record) for record in records]
+        for number, start in enumerate(range(0, max(1, len(lines)), SEGMENT_RECORDS)):
+            self._number, self._tail = number, lines[start : start + SEGMENT_RECORDS]
+            if present is None or present.get(number) != self._segment():
+                await self._write_segment()
+
+    def begin(self) -> None:
+        """Take records from now on, and show the others that this run lives."""
+        self._written_at_s = self._clock.monotonic_s()
+        self._tasks = [
+            asyncio.ensure_future(self._guarded(self._keep_writing)),
+            asyncio.ensure_future(self._guarded(self._keep_fresh)),
+        ]
+
+    async def append(self, record: Record) -> None:
+        """Add a record; acknowledged by the bucket when it returns.
+
+        Raises:
+            RunInProgress: another run has taken over the name.
+            StoreError, AccessDenied: as they come, and from then on again for every record.
+        """
+        if self._failure.done():
+            self._failure.result()
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((encode_record_line(record), written))
+        self._work.set()
+        await written
+
+    async def failed(self) -> None:
+        """Wait until writing fails for good, and raise why."""
+        await asyncio.shield(self._failure)
+
+    async def is_ours(self) -> bool:
+        """Whether the name is still claimed by this run."""
+        content = await self._reader.claim()
+        return content is not None and decode_claim(content).run_id == self._claim.run_id
+
+    async def remove(self) -> None:
+        """Remove everything that this run and those before it have of journals, the claim last; it must be `is_ours`."""
+        await self.close()
+        keys = sorted((entry.key for entry in await self._reader.entries()), reverse=True)
+        claim_key = self._location.claim_key
+        for key in [*(key for key in keys if key != claim_key), claim_key]:
+            await self._retrier.run("removal of the bucket's journal", partial(self._store.delete, key))
+
+    async def close(self) -> None:
+        """Stop writing; what is written stays. Idempotent."""
+        tasks, self._tasks = self._tasks, []
+        await cancel_all(tasks)
+        if self._failure.done():
+            self._failure.exception()  # seen
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._waiting or self._is_due():
+                if len(self._tail) == SEGMENT_RECORDS and self._waiting:
+                    self._number, self._tail = self._number + 1, []
+                room = SEGMENT_RECORDS - len(self._tail)
+                together, self._waiting = self._waiting[:room], self._waiting[room:]
+                try:
+                    self._tail += [line for line, _ in together]
+                    await self._check_claim()
+                    await self._write_segment()
+                except BaseException:
+                    self._waiting = together + self._waiting
+                    raise
+                for _, written in together:
+                    if not written.done():
+                        written.set_result(None)
+
+    async def _keep_fresh(self) -> None:
+        asked_at_s = self._written_at_s
+        while True:
+            await self._clock.until(max(asked_at_s, self._written_at_s) + REFRESH_EVERY_S)
+            asked_at_s = self._clock.monotonic_s()
+            self._work.set()
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - handed over to whoever waits for a record
+            if not self._failure.done():
+                self._failure.set_exception(error)
+            waiting, self._waiting = self._waiting, []
+            for _, written in waiting:
+                if not written.done():
+                    written.set_exception(error)
+
+    def _is_due(self) -> bool:
+        return self._clock.monotonic_s() >= self._written_at_s + REFRESH_EVERY_S
+
+    async def _check_claim(self) -> None:
+        if await self._reader.claim() != encode_claim(self._claim):
+            raise RunInProgress(
+                f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
+                hint="nothing more was changed; wait for the other one to end, or use another name",
+            )
+
+    async def _write_segment(self) -> None:
+        content = self._segment()
+        if self._sealed:
+            content = await run_apart("journal-sealing", seal_message, self._cipher, content)
+        key = self._location.segment_key(self._claim.run_id, self._number)
+        await self._retrier.run("write of the bucket's journal", lambda: self._store.put(key, content))
+        self._written_at_s = self._clock.monotonic_s()
+
+    def _segment(self) -> bytes:
+        return (b"" if self._number else self._head) + b"".join(self._tail)

@@ -1,0 +1,185 @@
+"""Reads what the bucket holds of an unfinished run: the claim on the name, and the run's journal (ADR 0017)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import cast
+
+from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_text
+from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.workers import run_apart
+from s3duct.domain.claim import MAX_CLAIM_BYTES, Claim, decode_claim
+from s3duct.domain.errors import JournalDamaged, KeyRequired, ManifestInvalid, ObjectNotFound
+from s3duct.domain.journal_codec import decode_journal
+from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES
+from s3duct.domain.names import StreamLocation
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.object_store import Bytes, ObjectStore, StoredObject
+from s3duct.domain.resume import RESTART_HINT, Journal
+from s3duct.domain.sizes import MIB
+
+_MAX_SEGMENT_BYTES = MIB
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that has claimed the name.
+
+    `written` is when it last wrote its claim or its journal, by the clock of the store, where that said so. `segments` are
+    the numbers of its journal's segments.
+    """
+
+    claim: Claim
+    written: datetime | None
+    segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJournal:
+    """A run's journal (None if not even its header is there), and its segments by number, opened."""
+
+    journal: Journal | None
+    contents: Mapping[int, bytes]
+
+
+class BucketJournalReader:
+    """The bucket's side of one stream's unfinished runs. Changes nothing, but for a moment in `store_time`."""
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        location: StreamLocation,
+        cipher: Cipher,
+        destination: str,
+        retrier: Retrier,
+    ) -> None:
+        """Take where to read; `destination` is what this machine calls the bucket."""
+        self._store = store
+        self._location = location
+        self._cipher = cipher
+        self._destination = destination
+        self._retrier = retrier
+
+    async def claim(self) -> bytes | None:
+        """Return the claim as it is stored, None if there is none."""
+        return await self._retrier.run("look-up of the claim", self._claim)
+
+    async def find(self) -> FoundRun | None:
+        """Return the run that has claimed the name."""
+        content = await self.claim()
+        if content is None:
+            return None
+        claim = decode_claim(content)
+        entries = await self.entries()
+        own = {
+            entry.key: found[1]
+            for entry in entries
+            if (found := self._location.segment_of(entry.key)) and found[0] == claim.run_id
+        }
+        times = [
+            entry.modified for entry in entries if entry.key in own or entry.key == self._location.claim_key
+        ]
+        known = [time for time in times if time is not None]
+        return FoundRun(
+            claim, max(known) if known and len(known) == len(times) else None, tuple(sorted(own.values()))
+        )
+
+    async def entries(self) -> list[StoredObject]:
+        """Return everything that journals of this stream's runs have in the bucket."""
+        return await self._retrier.run("look-up of the bucket's journal", self._entries)
+
+    async def read(self, found: FoundRun) -> ReadJournal:
+        """Read a run's journal.
+
+        Raises:
+            JournalDamaged: it cannot be read, or it is not what it says of itself.
+            UnsupportedFormat: a newer version wrote it.
+            KeyRequired, WrongKey: it is sealed, and not for the key in hand.
+        """
+        contents: dict[int, bytes] = {}
+        total = 0
+        sealed = False
+        for number in found.segments:
+            key = self._location.segment_key(found.claim.run_id, number)
+            read = partial(self._read_small, key, _MAX_SEGMENT_BYTES)
+            stored = await self._retrier.run("read of the bucket's journal", read)
+            if stored is None:
+                continue  # its run removes it in this very moment
+            total += len(stored)
+            if total > 2 * MAX_MANIFEST_BYTES:
+                raise _damaged("it is larger than any journal")
+            sealed = is_sealed(stored)
+            contents[number] = await run_apart("journal-opening", self._open, stored)
+        if 0 not in contents:
+            return ReadJournal(None, {})
+        text = b"".join(contents[number] for number in sorted(contents))
+        journal, _ = decode_journal(text, destination=self._destination)
+        if journal is not None and journal.header.run_id != found.claim.run_id:
+            raise _damaged("it is of another run than it lies with")
+        if journal is not None and journal.header.binding.sealed_manifest is not sealed:
+            raise _damaged("it is not sealed as it says")
+        return ReadJournal(journal, contents)
+
+    def can_open(self) -> bool:
+        """Whether there is anything to open a sealed journal with: a host with age recipients alone has nothing."""
+        try:
+            self._cipher.opener()
+        except KeyRequired:
+            return False
+        return True
+
+    async def age_s(self, found: FoundRun, run_id: str) -> float | None:
+        """Return how long ago a run last wrote, by the clock of the store alone; None if the store does not say.
+
+        An object is written, under the name of `run_id`, and removed again: its time is now. Should that fail, it goes with
+        the journals.
+        """
+        key = self._location.probe_key(run_id)
+        await self._retrier.run("look at the store's clock", lambda: self._store.put(key, b"\n"))
+        probe = await self._retrier.run("look at the store's clock", lambda: self._store.head(key))
+        await self._retrier.run("look at the store's clock", lambda: self._store.delete(key))
+        if probe.modified is None or found.written is None:
+            return None
+        return max(0.0, (probe.modified - found.written).total_seconds())
+
+    def _open(self, stored: bytearray) -> bytes:
+        if not is_sealed(stored):
+            return bytes(stored)
+        what = f"the bucket's journal of an unfinished put of {self._location.name!r}"
+        try:
+            return open_sealed_text(stored, what, self._cipher)
+        except ManifestInvalid as error:
+            raise _damaged(error.message) from error
+
+    async def _claim(self) -> bytes | None:
+        content = await self._read_small(self._location.claim_key, MAX_CLAIM_BYTES)
+        return None if content is None else bytes(content)
+
+    async def _entries(self) -> list[StoredObject]:
+        listing = self._store.list(self._location.resume_folder)
+        async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
+            return [entry async for entry in listing if self._location.is_resume_key(entry.key)]
+
+    async def _read_small(self, key: str, limit: int) -> bytearray | None:
+        content = bytearray()
+        pieces = self._store.get(key)
+        try:
+            async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
+                async for piece in pieces:
+                    content += piece
+                    if len(content) > limit:
+                        raise _damaged(f"{key!r} is larger than {limit} bytes")
+        except ObjectNotFound:
+            return None
+        return content
+
+
+def _damaged(reason: str) -> JournalDamaged:
+    return JournalDamaged(
+        f"the bucket's journal of the unfinished run is damaged: {reason}", hint=RESTART_HINT
+    )

@@ -1,0 +1,63 @@
+"""The journal of one run, in two copies: on this machine's disk, and in the bucket."""
+
+from __future__ import annotations
+
+from s3duct.app.pipeline.async_journal import AsyncJournal
+from s3duct.app.pipeline.bucket_journal import BucketJournal
+from s3duct.domain.errors import S3ductError
+from s3duct.domain.events import Listener, Notice
+from s3duct.domain.resume import ManifestRecord, ResumeRecord
+
+
+class RunJournal:
+    """Both copies. The one on the disk is written first, so it never knows less than the other."""
+
+    def __init__(self, local: AsyncJournal, bucket: BucketJournal, listener: Listener) -> None:
+        """Take both; closing the local one is left to who opened it."""
+        self._local = local
+        self._bucket = bucket
+        self._listener = listener
+
+    async def append(self, record: ResumeRecord | ManifestRecord) -> None:
+        """Add a record: durable on the disk and acknowledged by the bucket when it returns."""
+        await self._local.append(record)
+        await self._bucket.append(record)
+
+    async def failed(self) -> None:
+        """Wait until the bucket's copy fails for good, and raise why: the claim may be lost while no chunk ends."""
+        await self._bucket.failed()
+
+    async def may_tidy_up(self) -> bool:
+        """Whether the name is still claimed by this run, so that what it made superfluous may go; says so if not."""
+        try:
+            is_ours = await self._bucket.is_ours()
+        except S3ductError as error:
+            self._listener(Notice(f"what was replaced is left in the bucket: {error.message}"))
+            return False
+        if not is_ours:
+            self._listener(
+                Notice("another put has taken over the name: what was replaced is left in the bucket")
+            )
+        return is_ours
+
+    async def discard(self) -> None:
+        """Remove both: the run has ended.
+
+        What cannot be removed from the bucket is said, and stays; then the local copy stays too, by which the next put of
+        that name knows that it is over.
+        """
+        try:
+            if await self._bucket.is_ours():
+                await self._bucket.remove()
+        except S3ductError as error:
+            self._listener(
+                Notice(
+                    f"the bucket's journal could not be removed; the next put of that name does it: {error.message}"
+                )
+            )
+            return
+        await self._local.discard()
+
+    async def close(self) -> None:
+        """Stop writing to the bucket; both stay."""
+        await self._bucket.close()
