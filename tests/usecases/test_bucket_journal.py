@@ -13,7 +13,7 @@ import pytest
 from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import REFRESH_EVERY_S, SEGMENT_RECORDS
 from s3duct.domain.errors import RunInProgress, SourceError, StoreError, UsageError
-from s3duct.domain.events import Notice
+from s3duct.domain.events import Notice, TransferStarted
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, refused, unavailable
 from tests.fakes.pipe import FakeSource
@@ -170,11 +170,11 @@ async def test_a_run_that_waits_for_its_input_shows_that_it_lives() -> None:
     world = World()
     gate = threading.Event()
     putting = asyncio.ensure_future(world.put(source_behind(gate)))
+    await until(lambda: bool(world.heard(TransferStarted)))
 
     def refreshes() -> int:
         return sum(1 for operation in world.store.operations if is_segment(operation))
 
-    await until(lambda: refreshes() == 1)
     for count in range(2, 6):
         world.clock.advance(REFRESH_EVERY_S - 1)
         for _ in range(50):
@@ -193,8 +193,7 @@ async def test_a_run_that_waits_for_its_input_notices_that_it_was_taken_over() -
     world = World()
     gate = threading.Event()
     putting = asyncio.ensure_future(world.put(source_behind(gate)))
-    await until(lambda: any(is_segment(operation) for operation in world.store.operations))
-    await asyncio.sleep(0.01)
+    await until(lambda: bool(world.heard(TransferStarted)))
     await world.elsewhere().put(content(CHUNK, 9), resume=False, takeover=True)
     world.clock.advance(REFRESH_EVERY_S)
     error = await failure_of(putting)
