@@ -128,7 +128,7 @@ def test_a_clobber_killed_while_it_cleans_up_is_finished_by_the_next_run(
     moment = threading.Event()
 
     def on_request(exchange: Exchange) -> None:
-        if exchange.method == "DELETE":
+        if exchange.method == "DELETE" and "/.resume/" not in exchange.path:
             moment.set()
             held.wait(60)
 

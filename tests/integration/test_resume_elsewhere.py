@@ -52,15 +52,13 @@ def test_another_machine_goes_on_after_a_kill(
         stream = Stream(bucket, unique_name, key_file)
         over = threading.Event()
         with stream.start("put", *FLAGS, stdin=without_an_end(content, over)) as running:
-            try:
-                until(
-                    lambda: len(recorded_in_bucket(bucket, stream)) >= CHUNKS // 2,
-                    "half of the chunks are on record in the bucket",
-                )
-                running.process.kill()
-                running.wait()
-            finally:
-                over.set()
+            until(
+                lambda: len(recorded_in_bucket(bucket, stream)) >= CHUNKS // 2,
+                "half of the chunks are on record in the bucket",
+            )
+            running.process.kill()
+            over.set()
+            running.wait()
         proxy.wait_until_idle()
         recorded = recorded_in_bucket(bucket, stream)
         before = len(proxy.exchanges)
