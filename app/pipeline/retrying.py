@@ -27,6 +27,12 @@ class Retrier:
         self._pacer = Pacer(listener)
         self._succeeded_at_s = float("-inf")
 
+    def sibling(self) -> Retrier:
+        """Return one that keeps pace with this one, but whose successes are none of this one's."""
+        other = Retrier(self._policy, clock=self._clock, entropy=self._entropy, listener=self._listener)
+        other._pacer = self._pacer
+        return other
+
     async def run(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run `attempt`, anew each time, until it succeeds; return what it returned.
 

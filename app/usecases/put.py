@@ -94,12 +94,14 @@ class _PutRun:
         self._retrier = Retrier(
             ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener
         )
+        # One of its own: that the run shows every few minutes that it lives is no success of what fails meanwhile.
+        self._journal_retrier = self._retrier.sibling()
         self._reader = BucketJournalReader(
             store=ports.store,
             location=request.location,
             cipher=ports.cipher,
             destination=request.destination,
-            retrier=self._retrier,
+            retrier=self._journal_retrier,
         )
         # Both copies, once it is known which run this is.
         self._journal = self._journal_of(Claim())
@@ -223,7 +225,7 @@ class _PutRun:
             local=self._local,
             bucket=bucket,
             reader=self._reader,
-            retrier=self._retrier,
+            retrier=self._journal_retrier,
         )
         try:
             return await claimer.take(start, choice, local, existing)
@@ -248,7 +250,7 @@ class _PutRun:
             location=self._request.location,
             cipher=ports.cipher,
             reader=self._reader,
-            retrier=self._retrier,
+            retrier=self._journal_retrier,
             clock=ports.clock,
         )
 

@@ -28,7 +28,7 @@ class Bench:
         self.attempts = 0
         self.began_s: list[float] = []
         self._takes_s = takes_s
-        self._retrier = Retrier(
+        self.retrier = Retrier(
             policy, clock=self.clock, entropy=FakeEntropy(units=units), listener=self.events.append
         )
 
@@ -43,7 +43,7 @@ class Bench:
                 raise error
             return f"attempt {self.attempts}"
 
-        return run(self._retrier.run("chunk 7", attempt))
+        return run(self.retrier.run("chunk 7", attempt))
 
 
 def lost(attempt: int) -> StoreUnavailable:
@@ -160,3 +160,24 @@ def test_the_mood_may_change_between_attempts() -> None:
     with pytest.raises(AccessDenied, match="c"):
         bench.run(lambda n: sequence[n - 1])
     assert bench.attempts == 3
+
+
+def test_a_success_beside_it_prolongs_no_budget() -> None:
+    """Signs of life of one kind say nothing about what fails all the while."""
+    bench = Bench(RetryPolicy(budget_s=10, base_s=1, cap_s=1))
+    sibling = bench.retrier.sibling()
+    attempts = 0
+
+    async def succeeds() -> None:
+        return
+
+    async def fails() -> None:
+        nonlocal attempts
+        attempts += 1
+        assert attempts < 1000, "it goes on and on"
+        await sibling.run("sign of life", succeeds)
+        raise lost(attempts)
+
+    with pytest.raises(StoreUnavailable):
+        run(bench.retrier.run("chunk 7", fails))
+    assert sum(bench.clock.naps) <= 10
