@@ -99,7 +99,7 @@ class BucketJournal:
 
     async def is_ours(self) -> bool:
         """Whether the name is still claimed by this run."""
-        content = await self._reader.claim()
+        content = await self._reader.claim(of_run=self._claim.run_id)
         return content is not None and decode_claim(content).run_id == self._claim.run_id
 
     async def remove(self) -> None:
@@ -159,7 +159,7 @@ class BucketJournal:
         return self._clock.monotonic_s() >= self._written_at_s + REFRESH_EVERY_S
 
     async def _check_claim(self) -> None:
-        if await self._reader.claim() != encode_claim(self._claim):
+        if await self._reader.claim(of_run=self._claim.run_id) != encode_claim(self._claim):
             raise RunInProgress(
                 f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
                 hint="nothing more was changed; wait for the other one to end, or use another name",

@@ -33,6 +33,7 @@ class Claimer:
         retrier: Retrier,
     ) -> None:
         """Take the claim to make, and what making it needs."""
+        self._run_id = claim.run_id
         self._content = encode_claim(claim)
         self._location = location
         self._store = store
@@ -123,7 +124,7 @@ class Claimer:
         await self._check_ours()
 
     async def _check_ours(self) -> None:
-        if await self._reader.claim() != self._content:
+        if await self._reader.claim(of_run=self._run_id) != self._content:
             raise RunInProgress(
                 f"another put of {self._location.name!r} has begun in this very moment",
                 hint="wait for it to end, or use another name",

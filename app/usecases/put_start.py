@@ -128,7 +128,11 @@ class PutStarter:
             StreamExists: another run has finished meanwhile.
         """
         now = await self._retrier.run("look-up of the manifest", self._head_of_manifest)
-        if now is not None and (existing is None or existing.stored != now):
+        if now is None or (existing is not None and existing.stored == now):
+            return
+        # Looked at as a whole before anybody is told so.
+        found = await self.look_up()
+        if found is not None and (existing is None or existing.manifest_sha256 != found.manifest_sha256):
             raise StreamExists(
                 f"another run has finished a stream {self._location.name!r} meanwhile",
                 hint="choose another --name, or replace the stream with --clobber",

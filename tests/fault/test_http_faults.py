@@ -41,8 +41,9 @@ class Run:
     get_requests: int
 
 
-# HEAD manifest, LIST, three PUTs, HEAD manifest, PUT manifest; GET manifest, three GETs.
-SMALL = Run(64 * KIB, random_bytes(150 * KIB, "small"), 7, 4)
+# HEAD manifest; GET and twice PUT claim; HEAD manifest, LIST; PUT journal, three chunks, GET claim, PUT journal; GET claim,
+# PUT journal, HEAD and PUT manifest; GET claim, LIST, two DELETEs. GET manifest, three GETs.
+SMALL = Run(64 * KIB, random_bytes(150 * KIB, "small"), 20, 4)
 # HEAD manifest, LIST, POST, two PUTs, POST, HEAD, HEAD manifest, PUT manifest; GET manifest, GET.
 IN_PARTS = Run(9 * MIB, random_bytes(9 * MIB, "in parts"), 9, 2)
 
