@@ -21,6 +21,8 @@ from s3duct.domain.events import Notice
 from s3duct.domain.journal_codec import checked_line
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.resume import ResumeFrom
+from tests.fakes.hooked_store import Operation, Phase
+from tests.fakes.hooks import refused
 from tests.fault.invariant import check, watched
 from tests.support.age_keys import key_pair
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop
@@ -80,6 +82,29 @@ async def test_it_goes_on_from_machine_to_machine() -> None:
     final = watched(world.elsewhere(seed=999))
     assert (await final.put(DATA)).chunks_resumed == 4
     assert await final.restored() == DATA
+
+
+@on_loop
+async def test_what_is_carried_on_is_written_before_the_claim_says_so() -> None:
+    """A machine that dies with the claim just taken, and never comes back, loses nothing for the third one."""
+    world = await cut_off({0, 1, 3})
+    other = world.elsewhere()
+    claimed = False
+
+    async def dies(operation: Operation, phase: Phase) -> None:
+        nonlocal claimed
+        if claimed:
+            raise refused()
+        claimed = phase is Phase.AFTER and (operation.method, operation.key) == (
+            "put",
+            world.location.claim_key,
+        )
+
+    other.store.hooks.append(dies)
+    await failure_of(other.put(DATA))
+    world.let_claims_go_stale()
+    third = watched(world.elsewhere(seed=3000))
+    assert (await third.put(DATA)).chunks_resumed == 3
 
 
 @on_loop
