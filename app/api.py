@@ -35,7 +35,7 @@ from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
 from s3duct.domain.ports.process import Consumer, Producer
-from s3duct.domain.resume import ResumeFrom
+from s3duct.domain.resume import OnDivergence, ResumeFrom
 
 __all__ = [
     "AsyncS3duct",
@@ -44,6 +44,7 @@ __all__ = [
     "KeyRing",
     "ListedStream",
     "ManifestTrust",
+    "OnDivergence",
     "Output",
     "PutOptions",
     "PutSummary",
@@ -85,6 +86,7 @@ class PutOptions:
     min_bytes: int = 0
     resume_from: ResumeFrom = ResumeFrom.AUTO
     takeover: bool = False
+    on_divergence: OnDivergence = OnDivergence.FAIL
 
 
 class AsyncS3duct:
@@ -143,6 +145,7 @@ class AsyncS3duct:
             min_bytes=options.min_bytes,
             resume_from=options.resume_from,
             takeover=options.takeover,
+            on_divergence=options.on_divergence,
         )
         cipher = self._container.keys().sealing
         part_bytes = part_size_for(cipher.sealed_size_bytes(options.chunk_size_bytes))

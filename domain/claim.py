@@ -16,6 +16,8 @@ from s3duct.domain.json_fields import Fields
 CLAIM_VERSION = 1
 MAX_CLAIM_BYTES = 4096
 SEGMENT_RECORDS = 64
+# How often a run that writes looks whether the claim is still its own.
+LOOK_EVERY_S = 10.0
 # A run that lives writes something at least so often, and one that has not for so long is dead, or as good as dead.
 REFRESH_EVERY_S = 180.0
 STALE_AFTER_S = 900.0

@@ -15,7 +15,7 @@ _CONTROL_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTION_CONTROLS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NAME_HINT = "use something like host/data-2026-11-24"
 _ROOM_FOR_SUFFIX = 64  # "/gen-XXXXXXXX/chunk-NNNNNN…", "/.resume/(32 digits)/NNNNNN.jsonl" behind the name
-_RESUME_KEY = re.compile(r"(?:claim\.json|[0-9a-f]{8,64}/(?:[0-9]{6,}\.jsonl|now))")
+_RESUME_KEY = re.compile(r"(?:claim\.json|[0-9a-f]{8,64}/(?:[0-9]{6,}\.jsonl|now|released))")
 _SEGMENT = re.compile(r"([0-9a-f]{8,64})/([0-9]{6,})\.jsonl")
 
 
@@ -121,6 +121,10 @@ class StreamLocation:
     def probe_key(self, run_id: str) -> str:
         """Full key of an object that a run writes only to learn what time it is at the store."""
         return f"{self.resume_folder}{run_id}/now"
+
+    def released_key(self, run_id: str) -> str:
+        """Full key of an object by which a run that has stopped says that nobody need wait for it."""
+        return f"{self.resume_folder}{run_id}/released"
 
     def segment_of(self, key: str) -> tuple[str, int] | None:
         """Run id and number of a segment's full key, None for other keys."""

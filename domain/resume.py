@@ -6,7 +6,7 @@ them; `ResumePlan` judges each chunk of the new input against them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum, auto
@@ -100,6 +100,18 @@ class ResumeFrom(Enum):
     AUTO = "auto"
     LOCAL = "local"
     BUCKET = "bucket"
+
+
+class OnDivergence(Enum):
+    """What to do when the input turns out to be another one than what is stored.
+
+    FAIL: change nothing. RESTART: go on with this input; what is stored of the other one goes once this one is whole.
+    KEEP_PARTIAL: the same, but that stays in the bucket.
+    """
+
+    FAIL = "fail"
+    RESTART = "restart"
+    KEEP_PARTIAL = "keep-partial"
 
 
 def merge_records(first: Iterable[ResumeRecord], second: Iterable[ResumeRecord]) -> tuple[ResumeRecord, ...]:
@@ -209,6 +221,17 @@ class ResumePlan:
         """Relative keys of everything the run has on record."""
         return frozenset(record.chunk.key for record in self._records.values())
 
+    def records_before(self, index: int) -> tuple[ResumeRecord, ...]:
+        """Records of the chunks in front of chunk `index`."""
+        return tuple(self._records[before] for before in self._indices[: bisect_left(self._indices, index)])
+
+    def give_up_from(self, index: int) -> frozenset[str]:
+        """Forget the records from chunk `index` on: the input is another one from there. Return the keys they name."""
+        position = bisect_left(self._indices, index)
+        given_up = [self._records.pop(behind) for behind in self._indices[position:]]
+        del self._indices[position:]
+        return frozenset(record.chunk.key for record in given_up)
+
     def may_be_new(self, index: int) -> bool:
         """Whether chunk `index` is not stored and may be uploaded before it is judged."""
         return index not in self._records and not self._finished
@@ -264,5 +287,6 @@ class ResumePlan:
 def _diverged(index: int) -> InputDiverged:
     return InputDiverged(
         f"the input differs from the stored part at chunk {index}",
-        hint=f"nothing was changed; repeat the put with the same input, or {RESTART_HINT}",
+        hint=f"nothing was changed; repeat the put with the same input, or {RESTART_HINT}; "
+        "--on-divergence restart goes on with this one",
     )

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from s3duct.app.api import (
     AsyncS3duct,
     KeyRing,
+    OnDivergence,
     PutOptions,
     ResumeFrom,
     make_key,
@@ -104,6 +105,14 @@ def put(
             help="Take the name over from an unfinished put of another machine at once, even if it seems to be running.",
         ),
     ] = False,
+    on_divergence: Annotated[
+        Literal["fail", "restart", "keep-partial"],
+        Parameter(
+            group=STREAM,
+            help="If the input is another one than what is stored of an unfinished put: change nothing; store this one and "
+            "remove that; or store this one and leave that in the bucket.",
+        ),
+    ] = "fail",
     strict_resume: Annotated[
         bool,
         Parameter(group=STREAM, help="Fail if the input ends before all of the stored part was seen again."),
@@ -145,6 +154,7 @@ def put(
         allow_empty=allow_empty,
         resume_from=ResumeFrom(resume_from),
         takeover=takeover,
+        on_divergence=OnDivergence(on_divergence),
         expected_bytes=None if expected_size is None else parse_size(expected_size),
         min_bytes=parse_size(min_size),
     )

@@ -1,13 +1,15 @@
 """The bucket's copy of one run's journal, in segments of bounded size, written by one task (ADR 0017).
 
 Records that wait while a write is under way go together into the next one. Only the last segment is ever written again, so
-the work is linear in the number of chunks. Before every write the claim is looked at: a run that has lost it stops.
+the work is linear in the number of chunks. The claim is looked at before the first write, every few seconds, and before a
+manifest is announced: a run that has lost it stops. Until then it writes to keys of its own alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
@@ -15,7 +17,14 @@ from s3duct.app.pipeline.manifest_sealing import seal_message
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import run_apart
-from s3duct.domain.claim import REFRESH_EVERY_S, SEGMENT_RECORDS, Claim, decode_claim, encode_claim
+from s3duct.domain.claim import (
+    LOOK_EVERY_S,
+    REFRESH_EVERY_S,
+    SEGMENT_RECORDS,
+    Claim,
+    decode_claim,
+    encode_claim,
+)
 from s3duct.domain.errors import RunInProgress
 from s3duct.domain.journal_codec import encode_header, encode_record_line
 from s3duct.domain.names import StreamLocation
@@ -53,9 +62,11 @@ class BucketJournal:
         self._head = b""
         self._number = 0
         self._tail: list[bytes] = []
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._work = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._written_at_s = 0.0
+        self._looked_at_s = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -89,9 +100,20 @@ class BucketJournal:
         if self._failure.done():
             self._failure.result()
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((encode_record_line(record), written))
+        self._waiting.append((record, written))
         self._work.set()
         await written
+
+    @asynccontextmanager
+    async def as_another_run(self, claim: Claim) -> AsyncIterator[None]:
+        """Go on under `claim`; inside, its journal is to be written, then the claim.
+
+        Records that wait meanwhile are added to the new journal.
+        """
+        async with self._writing:
+            await self._check_claim()
+            self._claim = claim
+            yield
 
     async def failed(self) -> None:
         """Wait until writing fails for good, and raise why."""
@@ -110,6 +132,18 @@ class BucketJournal:
         for key in [*(key for key in keys if key != claim_key), claim_key]:
             await self._retrier.run("removal of the bucket's journal", partial(self._store.delete, key))
 
+    async def release(self) -> None:
+        """Say that this run has stopped, so that another machine need not wait before it goes on. Tried once."""
+        if self._tasks and not self._failure.done():
+            await self._store.put(self._location.released_key(self._claim.run_id), b"\n")
+
+    async def take_back(self) -> None:
+        """Say that this run goes on again."""
+        key = self._location.released_key(self._claim.run_id)
+        await self._retrier.run(
+            "removal of the sign that the run has stopped", lambda: self._store.delete(key)
+        )
+
     async def close(self) -> None:
         """Stop writing; what is written stays. Idempotent."""
         tasks, self._tasks = self._tasks, []
@@ -122,20 +156,26 @@ class BucketJournal:
             await self._work.wait()
             self._work.clear()
             while self._waiting or self._is_due():
-                if len(self._tail) == SEGMENT_RECORDS and self._waiting:
-                    self._number, self._tail = self._number + 1, []
-                room = SEGMENT_RECORDS - len(self._tail)
-                together, self._waiting = self._waiting[:room], self._waiting[room:]
-                try:
-                    self._tail += [line for line, _ in together]
-                    await self._check_claim()
-                    await self._write_segment()
-                except BaseException:
-                    self._waiting = together + self._waiting
-                    raise
-                for _, written in together:
-                    if not written.done():
-                        written.set_result(None)
+                async with self._writing:
+                    await self._write_what_waits()
+
+    async def _write_what_waits(self) -> None:
+        if len(self._tail) == SEGMENT_RECORDS and self._waiting:
+            self._number, self._tail = self._number + 1, []
+        room = SEGMENT_RECORDS - len(self._tail)
+        together, self._waiting = self._waiting[:room], self._waiting[room:]
+        try:
+            self._tail += [encode_record_line(record) for record, _ in together]
+            ends = any(isinstance(record, ManifestRecord) for record, _ in together)
+            if ends or self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
+                await self._check_claim()
+            await self._write_segment()
+        except BaseException:
+            self._waiting = together + self._waiting
+            raise
+        for _, written in together:
+            if not written.done():
+                written.set_result(None)
 
     async def _keep_fresh(self) -> None:
         asked_at_s = self._written_at_s
@@ -164,6 +204,7 @@ class BucketJournal:
                 f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
                 hint="nothing more was changed; wait for the other one to end, or use another name",
             )
+        self._looked_at_s = self._clock.monotonic_s()
 
     async def _write_segment(self) -> None:
         content = self._segment()

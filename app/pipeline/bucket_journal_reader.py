@@ -30,12 +30,13 @@ class FoundRun:
     """A run that has claimed the name.
 
     `written` is when it last wrote its claim or its journal, by the clock of the store, where that said so. `segments` are
-    the numbers of its journal's segments.
+    the numbers of its journal's segments. `released` says that the run has stopped, and that nobody need wait for it.
     """
 
     claim: Claim
     written: datetime | None
     segments: tuple[int, ...]
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,12 @@ class BucketJournalReader:
             entry.modified for entry in entries if entry.key in own or entry.key == self._location.claim_key
         ]
         known = [time for time in times if time is not None]
+        released_key = self._location.released_key(claim.run_id)
         return FoundRun(
-            claim, max(known) if known and len(known) == len(times) else None, tuple(sorted(own.values()))
+            claim,
+            max(known) if known and len(known) == len(times) else None,
+            tuple(sorted(own.values())),
+            released=any(entry.key == released_key for entry in entries),
         )
 
     async def entries(self) -> list[StoredObject]:

@@ -7,7 +7,7 @@ the journal, then it counts. Chunks complete in any order; their chain links are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.errors import SourceError, StoreError, UsageError
+from s3duct.domain.errors import InputDiverged, SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
 from s3duct.domain.ports.clock import Clock
@@ -29,6 +29,8 @@ from s3duct.domain.ports.pipe import Source
 from s3duct.domain.resume import ResumePlan, ResumeRecord, Verdict
 
 T = TypeVar("T")
+# Makes the run another one, which carries on the records that it asks for when it writes them; returns where its chunks go.
+Fork = Callable[[Callable[[], Sequence[ResumeRecord]]], Awaitable[ChunkKeys]]
 
 # How long chunks that are read whole may still take to be stored after a request to stop, or when the source has failed.
 _STOP_GRACE_S = 10.0
@@ -38,12 +40,28 @@ _READS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """What a transfer stored: all chunk records in order, the end of the chain, and the sums."""
+    """What a transfer stored: all chunk records in order, the end of the chain, and the sums.
+
+    `given_up_keys` are relative keys of chunks on record which hold another input.
+    """
 
     records: tuple[ChunkRecord, ...]
     final_link: ChainLink
     total_bytes: int
     resumed_chunks: int
+    given_up_keys: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What is stored already, and what to do about an input that is shorter (`strict` refuses it) or another one.
+
+    Without `fork`, the latter is refused.
+    """
+
+    plan: ResumePlan
+    strict: bool = True
+    fork: Fork | None = None
 
 
 class PutTransfer:
@@ -54,8 +72,7 @@ class PutTransfer:
         *,
         keys: ChunkKeys,
         chunk_size_bytes: int,
-        plan: ResumePlan,
-        strict: bool,
+        continuation: Continuation,
         source: Source,
         journal: RunJournal,
         pool: BufferPool,
@@ -68,9 +85,9 @@ class PutTransfer:
         """Take everything the run needs."""
         self._keys = keys
         self._chunk_size_bytes = chunk_size_bytes
-        self._plan = plan
+        self._plan = continuation.plan
         self._max_chunks = max_chunks(keys.name)
-        self._strict = strict
+        self._strict = continuation.strict
         self._source = source
         self._journal = journal
         self._pool = pool
@@ -79,12 +96,15 @@ class PutTransfer:
         self._clock = clock
         self._listener = listener
         self._stop = stop
+        self._fork = continuation.fork
         loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
         # Index of the last stored chunk that was recognised in the input; stored ones are judged in order.
         self._recognised = Mark(-1)
         self._records: dict[int, ChunkRecord] = {}
+        self._recorded_in_gaps: list[ResumeRecord] = []
+        self._given_up_keys: frozenset[str] = frozenset()
         self._resumed_chunks = 0
         self._total_bytes = 0
 
@@ -127,7 +147,7 @@ class PutTransfer:
             # A store that ends an upload as cancelled, unasked, raises nothing that a task would report.
             raise StoreError(f"{missing} chunks were read, but not stored")
         records = tuple(self._records[index] for index in range(chunk_count))
-        return Transferred(records, link, self._total_bytes, self._resumed_chunks)
+        return Transferred(records, link, self._total_bytes, self._resumed_chunks, self._given_up_keys)
 
     async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
         """Start a task for every chunk; return the future of the last link, and how many chunks there are."""
@@ -194,9 +214,15 @@ class PutTransfer:
             digest = await hashing
             own_link = (await asyncio.shield(before)).extend(digest)
             size_bytes = mark.position
-            verdict = self._plan.judge(
-                index, size_bytes=size_bytes, digest=digest, link=own_link, strict=self._strict
-            )
+            try:
+                verdict = self._plan.judge(
+                    index, size_bytes=size_bytes, digest=digest, link=own_link, strict=self._strict
+                )
+            except InputDiverged:
+                if self._fork is None:
+                    raise
+                await self._go_on_as_another(index, self._fork)
+                verdict = Verdict.UPLOAD
             link.set_result(own_link)
             record = self._plan.records.get(index)
             if record is not None:
@@ -225,6 +251,16 @@ class PutTransfer:
             await asyncio.shield(before)
         return await self._uploader.upload(self._keys.of(index), lease.region, mark)
 
+    async def _go_on_as_another(self, index: int, fork: Fork) -> None:
+        """Chunk `index` is not the stored one: keep what is in front of it, and leave the rest to the run before.
+
+        Chunks are judged in order, and none behind the last one recognised is on its way: nothing of the other input and of
+        this one ever stands in one journal.
+        """
+        self._keys = await fork(lambda: (*self._plan.records_before(index), *self._recorded_in_gaps))
+        self._given_up_keys = self._plan.give_up_from(index)
+        self._recognised.finish()
+
     async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
         """Make the chunk count: durable in the journal.
 
@@ -234,10 +270,13 @@ class PutTransfer:
         The last chunk of a shorter input that was accepted contradicts what is on record. It is kept for the manifest alone:
         should that not be written, the record still tells the truth about the run before.
         """
+        await self._wait_until_recognised(self._plan.next_stored(chunk.index))
         behind = self._plan.next_stored(chunk.index)
-        await self._wait_until_recognised(behind)
         if chunk.index not in self._plan.records and self._recognised.position >= behind:
-            await self._journal.append(ResumeRecord(chunk, link, self._clock.now().isoformat()))
+            record = ResumeRecord(chunk, link, self._clock.now().isoformat())
+            if chunk.index < self._plan.last_index:
+                self._recorded_in_gaps.append(record)
+            await self._journal.append(record)
         self._records[chunk.index] = chunk
 
     async def _wait_until_recognised(self, index: int) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.bucket_journal import BucketJournal
 from s3duct.domain.errors import S3ductError
 from s3duct.domain.events import Listener, Notice
 from s3duct.domain.resume import ManifestRecord, ResumeRecord
+
+# Somebody may be waiting for the process to end.
+_LET_GO_WITHIN_S = 3.0
 
 
 class RunJournal:
@@ -57,6 +63,12 @@ class RunJournal:
             )
             return
         await self._local.discard()
+
+    async def let_go(self) -> None:
+        """Say in the bucket that the run has stopped. Should that fail, others wait until the claim is stale."""
+        with suppress(S3ductError, TimeoutError):
+            async with asyncio.timeout(_LET_GO_WITHIN_S):
+                await self._bucket.release()
 
     async def close(self) -> None:
         """Stop writing to the bucket; both stay."""

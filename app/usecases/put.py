@@ -12,7 +12,7 @@ from s3duct.app.pipeline.bucket_journal import BucketJournal
 from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.lanes import HashLanes
-from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred
+from s3duct.app.pipeline.put_transfer import Continuation, PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.app.pipeline.sized_source import SizedSource
@@ -21,6 +21,7 @@ from s3duct.app.pipeline.upload import ChunkUploader
 from s3duct.app.pipeline.workers import Workers, run_apart
 from s3duct.app.usecases.put_choice import Chooser, LocalRecord, read_local
 from s3duct.app.usecases.put_claim import Claimer
+from s3duct.app.usecases.put_divergence import Forker
 from s3duct.app.usecases.put_finish import PutFinisher
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
 from s3duct.app.usecases.put_start import ExistingStream, PutStart, PutStarter
@@ -29,7 +30,9 @@ from s3duct.domain.errors import (
     InputDiverged,
     InputTooShort,
     RunInProgress,
+    S3ductError,
     SourceError,
+    StoreUnavailable,
     StreamExists,
 )
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
@@ -37,7 +40,7 @@ from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Source
 from s3duct.domain.ports.process import Producer
-from s3duct.domain.resume import ResumeFrom, RunBinding
+from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
 from s3duct.domain.storage_class import StorageClass
 
 _OWNER_BYTES = 16
@@ -66,6 +69,11 @@ async def put(
         try:
             async with attended(source, stop=stop, listener=listener, hint=_RESUME_HINT):
                 return await run.run(binding)
+        except (StoreUnavailable, RunInProgress):
+            raise  # nobody would hear it, or be told anything new
+        except S3ductError:
+            await run.let_go()
+            raise
         finally:
             await run.close()
     finally:
@@ -103,8 +111,13 @@ class _PutRun:
             destination=request.destination,
             retrier=self._journal_retrier,
         )
+        self._fork: Forker | None = None
         # Both copies, once it is known which run this is.
         self._journal = self._journal_of(Claim())
+
+    async def let_go(self) -> None:
+        """Say in the bucket that the run has stopped."""
+        await self._journal.let_go()
 
     async def close(self) -> None:
         """Stop writing to the bucket's journal."""
@@ -142,7 +155,10 @@ class _PutRun:
             manifest = start.finished.manifest or self._build_manifest(transferred)
             manifest_sha256 = start.finished.manifest_sha256
         current_keys = {record.key for record in manifest.chunks}
-        superfluous = (start.superseded_keys | start.plan.keys) - current_keys
+        superfluous = start.superseded_keys | start.plan.keys
+        if request.on_divergence is OnDivergence.RESTART:
+            superfluous |= transferred.given_up_keys
+        superfluous -= current_keys
         if superfluous and await self._journal.may_tidy_up():
             await finisher.remove(superfluous)
         if start.unreadable_old:
@@ -228,11 +244,21 @@ class _PutRun:
             retrier=self._journal_retrier,
         )
         try:
-            return await claimer.take(start, choice, local, existing)
+            start = await claimer.take(start, choice, local, existing)
         except (RunInProgress, StreamExists):
             if start.is_new:
                 await self._journal.discard()
             raise
+        if request.on_divergence is not OnDivergence.FAIL:
+            self._fork = Forker(
+                request.on_divergence,
+                start,
+                binding=binding,
+                starter=starter,
+                claimer=claimer,
+                listener=self._listener,
+            )
+        return start
 
     async def _start_producer(self) -> None:
         """A program that cannot be run shows that before anything is written."""
@@ -277,8 +303,7 @@ class _PutRun:
         transfer = PutTransfer(
             keys=start.keys,
             chunk_size_bytes=request.chunk_size_bytes,
-            plan=start.plan,
-            strict=request.strict_resume,
+            continuation=Continuation(start.plan, strict=request.strict_resume, fork=self._fork),
             source=SizedSource(
                 self._source, expected_bytes=request.expected_bytes, min_bytes=request.min_bytes
             ),

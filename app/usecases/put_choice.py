@@ -106,7 +106,11 @@ class Chooser:
         if local.run_id and found.claim.run_id == local.run_id:
             return await self._of_this_machine(local, found)
         age_s = await self._reader.age_s(found, self._entropy.token_hex(_PROBE_BYTES))
-        if not self._request.takeover and (age_s is None or age_s < STALE_AFTER_S):
+        # Where this machine was cut off while it took that run over, it is known to be dead, or was to be taken over anyway.
+        is_dead = local.journal is not None and local.journal.header.carries(found.claim.run_id)
+        is_stale = found.released or is_dead or (age_s is not None and age_s >= STALE_AFTER_S)
+        may_take_over = self._request.takeover or is_stale
+        if not may_take_over:
             raise RunInProgress(
                 f"another put of {self._name!r} is running, or was a moment ago: "
                 f"it last wrote its journal {describe_age(age_s)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from s3duct.app.pipeline.async_journal import AsyncJournal
@@ -14,7 +15,7 @@ from s3duct.domain.claim import Claim, encode_claim
 from s3duct.domain.errors import ObjectExists, RunInProgress
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import ObjectStore
-from s3duct.domain.resume import Journal, ManifestRecord, ResumeRecord
+from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord
 
 
 class Claimer:
@@ -33,8 +34,7 @@ class Claimer:
         retrier: Retrier,
     ) -> None:
         """Take the claim to make, and what making it needs."""
-        self._run_id = claim.run_id
-        self._content = encode_claim(claim)
+        self._claim = claim
         self._location = location
         self._store = store
         self._starter = starter
@@ -66,11 +66,27 @@ class Claimer:
             await self._replace_claim()
             await self._starter.check_unchanged(existing)
         else:
+            if choice.found.released:
+                await self._bucket.take_back()
             await self._replace_claim()
             await self._starter.check_unchanged(existing)
             await self._write_copy(start, choice)
         self._bucket.begin()
         return start
+
+    async def go_on_as(self, header: JournalHeader, records: Callable[[], Sequence[ResumeRecord]]) -> None:
+        """Go on as another run, which carries `records` on. They are asked for at the moment they are written.
+
+        Raises:
+            RunInProgress: another put has taken over the name.
+        """
+        claim = Claim(header.run_id, self._claim.owner)
+        async with self._bucket.as_another_run(claim):
+            carried = records()
+            await self._local.start(header, carried)
+            await self._bucket.write(header, carried)
+            self._claim = claim
+            await self._replace_claim()
 
     async def _begin_locally(self, start: PutStart, choice: Choice, local: LocalRecord) -> None:
         recorded = choice.recorded
@@ -112,7 +128,8 @@ class Claimer:
         key = self._location.claim_key
         try:
             await self._retrier.run(
-                "write of the claim", lambda: self._store.put(key, self._content, create_only=True)
+                "write of the claim",
+                lambda: self._store.put(key, encode_claim(self._claim), create_only=True),
             )
         except ObjectExists:
             return False
@@ -120,11 +137,11 @@ class Claimer:
 
     async def _replace_claim(self) -> None:
         key = self._location.claim_key
-        await self._retrier.run("write of the claim", lambda: self._store.put(key, self._content))
+        await self._retrier.run("write of the claim", lambda: self._store.put(key, encode_claim(self._claim)))
         await self._check_ours()
 
     async def _check_ours(self) -> None:
-        if await self._reader.claim(of_run=self._run_id) != self._content:
+        if await self._reader.claim(of_run=self._claim.run_id) != encode_claim(self._claim):
             raise RunInProgress(
                 f"another put of {self._location.name!r} has begun in this very moment",
                 hint="wait for it to end, or use another name",

@@ -19,7 +19,7 @@ from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.journal import JournalStore
 from s3duct.domain.ports.object_store import ObjectStore
-from s3duct.domain.resume import ResumeFrom, RunBinding
+from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
 from s3duct.domain.retry import RetryPolicy
 
 
@@ -49,6 +49,7 @@ class PutRequest:
     min_bytes: int = 0
     resume_from: ResumeFrom = ResumeFrom.AUTO
     takeover: bool = False
+    on_divergence: OnDivergence = OnDivergence.FAIL
 
     def check(self, cipher: Cipher) -> None:
         """Raise `UsageError` if this cannot be put with `cipher`."""

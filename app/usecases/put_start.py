@@ -186,8 +186,7 @@ class PutStarter:
         if recorded is None:
             header = self._new_header(binding)
         elif taken_over:
-            before = EarlierRun(recorded.header.run_id, recorded.header.generation)
-            header = replace(self._new_header(binding), earlier=(*recorded.header.earlier, before))
+            header = self.header_after(recorded.header, binding)
         else:
             header = recorded.header
         return PutStart(
@@ -200,6 +199,11 @@ class PutStarter:
             superseded_keys=_deletable_keys(old) if old is not None else frozenset(),
             unreadable_old=existing is not None and existing.manifest is None and finished is None,
         )
+
+    def header_after(self, before: JournalHeader, binding: RunBinding) -> JournalHeader:
+        """Return the header of a run that carries on what another one has stored, and never writes its keys."""
+        run = EarlierRun(before.run_id, before.generation)
+        return replace(self._new_header(binding), earlier=(*before.earlier, run))
 
     async def _find_existing(self) -> ExistingStream | None:
         head = await self._head_of_manifest()

@@ -15,6 +15,7 @@ from s3duct.domain.errors import (
     JournalMismatch,
     KeyRequired,
     RunInProgress,
+    SourceError,
     WrongKey,
 )
 from s3duct.domain.events import Notice
@@ -23,6 +24,7 @@ from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.resume import ResumeFrom
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import refused
+from tests.fakes.pipe import FailingSource
 from tests.fault.invariant import check, watched
 from tests.support.age_keys import key_pair
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop
@@ -361,3 +363,40 @@ async def test_a_run_whose_copy_has_vanished_goes_on_from_its_own_journal() -> N
     assert await again.restored() == DATA
     await check(again)
     assert NAME in again.store.operations[0].key
+
+
+# --- a run that has stopped -----------------------------------------------------------------------------------------------
+
+
+async def stopped() -> World:
+    """A machine whose producer failed: the put has ended, and its claim is fresh."""
+    world = World()
+    source = FailingSource(DATA[: 3 * CHUNK], SourceError("the producer died"))
+    assert isinstance(await failure_of(world.put(source)), SourceError)
+    return world
+
+
+@on_loop
+async def test_a_run_that_has_stopped_is_not_waited_for() -> None:
+    world = await stopped()
+    other = watched(world.elsewhere())
+    assert (await other.put(DATA)).chunks_resumed == 3
+    assert await other.restored() == DATA
+    assert await other.resume_keys() == []
+
+
+@on_loop
+async def test_a_run_that_goes_on_again_is_waited_for() -> None:
+    world = await stopped()
+    again = world.restarted()
+    looked = False
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        nonlocal looked
+        if phase is Phase.BEFORE and operation.writes and not looked:
+            looked = True
+            assert isinstance(await failure_of(world.elsewhere().put(DATA)), RunInProgress)
+
+    again.store.hooks.append(hook)
+    assert (await again.put(DATA)).chunks_resumed == 3
+    assert await again.restored() == DATA

@@ -216,6 +216,8 @@ class World:
         wanted = {self.chunk_key(index) for index in stored}
 
         async def hook(operation: Operation, phase: Phase) -> None:
+            if operation.key.endswith("/released"):
+                raise StoreError("cut off")
             if phase is Phase.BEFORE and operation.writes and operation.key[-6:] not in endings:
                 await until(lambda: set(self.journals.recorded()) == stored)
                 await until(lambda: stored - before <= {event.index for event in self.heard(ChunkFinished)})
