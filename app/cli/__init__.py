@@ -6,7 +6,7 @@ import sys
 from cyclopts import App, CycloptsError
 from cyclopts.config import Env
 
-from s3duct.app.cli import running
+from s3duct.app.cli import pipe, running
 from s3duct.app.cli.commands import register
 from s3duct.app.cli.console import take_any_character
 from s3duct.app.settings import tool_version
@@ -32,6 +32,7 @@ def build() -> App:
 
 def main() -> None:
     """Run the command line; exits with one of `s3duct.domain.errors.ExitCode`."""
+    pipe.occupy_closed()
     take_any_character()
     code = running.guarded(lambda: _call(sys.argv[1:]))
     running.leave(code)

@@ -8,6 +8,19 @@ from s3duct.domain.errors import UsageError
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
+def occupy_closed() -> None:
+    """Put an empty file in the place of each standard descriptor that is closed; call it before anything else is opened.
+
+    What is opened first would take the number of the missing one: a journal, or a file of the command behind `--`, would
+    become stderr. Python's own stream remains None.
+    """
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= _STDERR:
+        os.set_inheritable(descriptor, True)
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+
+
 def take_stdin() -> int:
     """Return a descriptor of the data on stdin; stdin itself becomes empty, so that no child can eat data.
 
@@ -78,7 +91,7 @@ def _is_terminal(descriptor: int) -> bool:
 def _duplicate(descriptor: int, name: str, *, was_open: bool) -> int:
     """Duplicate a descriptor; children do not inherit the new one.
 
-    One that was closed when the process began may be another file by now: Python remembers (its stream is None).
+    One that was closed when the process began is an empty file by now: Python remembers (its stream is None).
     """
     try:
         if was_open:

@@ -191,7 +191,7 @@ class ProgressListener:
 
 def _display_for(options: OutputOptions, counters: Counters) -> Display:
     mode = options.progress
-    if options.quiet or mode == "none":
+    if options.quiet or mode == "none" or sys.stderr is None:  # None: closed when the process began
         return NoDisplay()
     if mode == "rich" or (mode == "auto" and sys.stderr.isatty()):
         return RichDisplay(counters)
