@@ -37,7 +37,12 @@ _WRONG_REGION = "incorrectly configured region"
 _LONGEST_TEXT = 300
 _UNREACHABLE_HINT = "check --endpoint-url and the network"
 # What obstore says around the reason: which request, how long it took, how it was retried.
-_REQUEST = re.compile(r"^Generic \S+ error: Error performing \w+ (\w+://[^/\s]+)\S* in .*? - ")
+_REQUEST = re.compile(
+    r"^Generic \S+ error: (?:Error performing list request: )?Error performing \w+ (\w+://[^/\s]+)\S* in .*? - "
+)
+_GENERIC = re.compile(r"^Generic \S+ error: (?:Unable to extract metadata from headers: )?")
+# What web pages lack.
+_NO_S3_ANSWER = re.compile(r"Header missing from response|invalid list response")
 
 _DENIED_HINTS = {
     "SignatureDoesNotMatch": "the secret key is wrong, or a proxy changed the request",
@@ -150,13 +155,8 @@ def _by_text(text: str, code: str, status: int, detail: str) -> S3ductError:
         return StoreThrottled(f"the store asks to slow down: {detail}")
     if status == _CLIENT_ERROR and _THROTTLE_WORDS.search(detail):
         return StoreThrottled(f"the store asks to slow down: {detail}")
-    if not status and (certificate := _first(_BAD_CERTIFICATE, text)):
-        hint = "check --endpoint-url, and the certificates that this machine trusts"
-        return StoreError(f"the store's certificate is not valid here: {certificate}", hint=hint)
-    if not status and (reason := _no_answer_reason(text)):
-        endpoint = _first(_ENDPOINT, text)
-        at = f" at {endpoint}" if endpoint else ""
-        return StoreUnavailable(f"the store{at} does not answer ({reason})", hint=_UNREACHABLE_HINT)
+    if not status and (unheard := _without_status(text, detail)):
+        return unheard
     if code in _TRANSIENT_CODES or status >= _SERVER_ERROR or status in _NO_ANSWER_STATUSES:
         return StoreUnavailable(f"the store cannot be reached or failed: {detail}", hint=_UNREACHABLE_HINT)
     if status >= _CLIENT_ERROR:
@@ -166,6 +166,21 @@ def _by_text(text: str, code: str, status: int, detail: str) -> S3ductError:
     )
 
 
+def _without_status(text: str, detail: str) -> S3ductError | None:
+    """Nothing came back, or nothing that S3 would say."""
+    if certificate := _first(_BAD_CERTIFICATE, text):
+        hint = "check --endpoint-url, and the certificates that this machine trusts"
+        return StoreError(f"the store's certificate is not valid here: {certificate}", hint=hint)
+    if reason := _no_answer_reason(text):
+        endpoint = _first(_ENDPOINT, text)
+        at = f" at {endpoint}" if endpoint else ""
+        return StoreUnavailable(f"the store{at} does not answer ({reason})", hint=_UNREACHABLE_HINT)
+    if _NO_S3_ANSWER.search(text):
+        hint = "check --endpoint-url (is it the S3 port, and not a web page?) and proxies on the way"
+        return StoreUnavailable(f"what answers does not speak S3: {detail}", hint=hint)
+    return None
+
+
 def _describe(text: str, status: int, code: str) -> str:
     """One line without obstore's debug part; S3's own words where there are some."""
     if code:
@@ -173,7 +188,8 @@ def _describe(text: str, status: int, code: str) -> str:
         return f"{code}: {message}".rstrip(": .") if message else code
     if status:
         return f"HTTP {status}"
-    line = _REQUEST.sub(r"\1: ", " ".join(_DEBUG.sub("", text).split()))
+    line = " ".join(_DEBUG.sub("", text).split())
+    line = _GENERIC.sub("", _REQUEST.sub(r"\1: ", line))
     return line[:_LONGEST_TEXT] or "no details"
 
 

@@ -251,6 +251,24 @@ def test_whatever_a_server_answers_no_vendor_exception_escapes(status: int, body
         assert failures[call] is not None  # an answer that says nothing acknowledges nothing
 
 
+@pytest.mark.parametrize("call", ["put", "list"])
+def test_a_web_page_is_told_from_a_store_that_is_not_there(call: str) -> None:
+    body = b"" if call == "list" else b"<html><p>Please log in.</p></html>"
+    with ScriptedS3(lambda _: Answer(200, body)) as server, pytest.raises(StoreUnavailable) as caught:
+        asyncio.run(_awaited(CALLS[call](store_at(server.endpoint_url))))
+    message = checked(caught.value).message
+    assert message.startswith("what answers does not speak S3: ")
+    assert "Generic" not in message
+    assert "web page" in caught.value.hint
+
+
+def test_a_listing_that_fails_is_told_without_its_query() -> None:
+    with ScriptedS3(lambda request: Answer(301, b"", {"location": request.target})) as server:
+        error = checked(asyncio.run(_failures(server.endpoint_url))["list"])
+    assert error.message.endswith(f"{server.endpoint_url}: HTTP error: error following redirect")
+    assert "Generic" not in error.message
+
+
 # --- create-only ---------------------------------------------------------------------------------------------------
 
 
