@@ -14,11 +14,14 @@ from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import (
+    AccessDenied,
     DecryptionFailed,
     IntegrityError,
     KeyUnavailable,
     NotFound,
+    ObjectNotFound,
     S3ductError,
+    StoreError,
     UnsupportedFormat,
 )
 from s3duct.domain.events import Listener
@@ -35,6 +38,8 @@ from s3duct.domain.sizes import MIB
 _MANIFESTS_AT_ONCE = 16
 # Opened, a manifest takes up to some ten times its size: large ones are read one after another.
 _BYTES_AT_ONCE = 32 * MIB
+# Of an object that nobody stores.
+_NO_SUCH_KEY = ".s3duct-no-such-object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,8 @@ async def list_streams(
     Without a prefix, all streams of the bucket are listed, under names that hold their prefixes.
 
     Raises:
-        StoreError, AccessDenied, BucketNotFound: as they come.
+        StoreError: as it comes, or what answers is no object store.
+        AccessDenied, BucketNotFound: as they come.
     """
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     ahead: deque[_Ahead] = deque()
@@ -120,8 +126,26 @@ async def _manifests(
             if name is not None and name not in seen:
                 seen.add(name)
                 yield name, entry
+        if listing.is_empty:
+            await retrier.run("look at an empty listing", lambda: _check_that_it_is_a_store(store, prefix))
     finally:
         await listing.close()
+
+
+async def _check_that_it_is_a_store(store: ObjectStore, prefix: str) -> None:
+    """See that what lists nothing does not have everything: a web page instead of a listing is read as an empty one.
+
+    Raises:
+        StoreError: it has an object that nobody stores.
+    """
+    try:
+        await store.head(prefix + _NO_SUCH_KEY)
+    except (ObjectNotFound, AccessDenied):
+        return
+    raise StoreError(
+        "what answers is no object store: it lists nothing, and has every object that is asked for",
+        hint="check --endpoint-url: is it the S3 port, and not a web page?",
+    )
 
 
 class _Listing:
@@ -134,16 +158,19 @@ class _Listing:
         self._store = store
         self._prefix = prefix
         self._entries: AsyncGenerator[StoredObject, None] | None = None
+        self.is_empty = True
 
     async def next(self) -> StoredObject | None:
         """Return the next object, None at the end. After an error it may be called again."""
         if self._entries is None:
             self._entries = cast("AsyncGenerator[StoredObject, None]", self._store.list(self._prefix))
         try:
-            return await anext(self._entries, None)
+            entry = await anext(self._entries, None)
         except S3ductError:
             self._entries = None
             raise
+        self.is_empty = self.is_empty and entry is None
+        return entry
 
     async def close(self) -> None:
         """Let go of the request that is under way."""

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s3duct.adapters.object_store.memory import MemoryObjectStore
 from s3duct.app.usecases.list_streams import ListPorts, list_streams
-from s3duct.domain.errors import AccessDenied
+from s3duct.domain.errors import AccessDenied, StoreError
 from s3duct.domain.events import ignore_events
+from s3duct.domain.ports.object_store import StoredObject
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop, run
@@ -173,3 +175,24 @@ async def test_what_the_key_does_not_prove_is_listed_as_unproven() -> None:
     assert [stream.unproven for stream in await world.listed()] == [True]
     assert [stream.unproven for stream in await world.elsewhere(cipher=World().cipher).listed()] == [False]
     assert [stream.unproven for stream in await world.elsewhere(cipher=aes(OTHER_KEY)).listed()] == [True]
+
+
+class WebPage(MemoryObjectStore):
+    """What the S3 adapter makes of a server that sends a web page, whatever it is asked for."""
+
+    async def head(self, key: str) -> StoredObject:
+        return StoredObject(key, 38, '"page"')
+
+
+@on_loop
+async def test_a_web_page_is_no_empty_bucket() -> None:
+    error = await failure_of(World(bucket=WebPage()).listed())
+    assert type(error) is StoreError
+    assert "no object store" in error.message
+
+
+@on_loop
+async def test_an_empty_bucket_may_be_one_that_may_only_be_listed() -> None:
+    world = World()
+    world.store.hooks.append(fails_for(lambda op: op.method == "head", error=lambda: AccessDenied("no")))
+    assert await world.listed() == []
