@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import obstore
 
 from s3duct.adapters.object_store.errors import is_condition_unsupported, translate
-from s3duct.domain.errors import ObjectExists, ObjectNotFound, UsageError
+from s3duct.domain.errors import BucketNotFound, ObjectExists, ObjectNotFound, UsageError
 from s3duct.domain.names import has_control_characters
 from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
 
@@ -53,7 +53,7 @@ class ObstoreObjectStore(ObjectStore):
         self._check_key(key)
         watched = _Watched(parts)
         try:
-            with self._vendor_for(key) as vendor:
+            with self._vendor_to_write(key) as vendor:
                 await obstore.put_async(
                     vendor,
                     key,
@@ -105,7 +105,7 @@ class ObstoreObjectStore(ObjectStore):
             return
 
     async def _create(self, key: str, data: Bytes, storage_class: str | None) -> str:
-        with self._vendor_for(key) as vendor:
+        with self._vendor_to_write(key) as vendor:
             try:
                 return await self._send(vendor, key, data, storage_class, mode="create")
             except Exception as error:
@@ -119,7 +119,7 @@ class ObstoreObjectStore(ObjectStore):
         raise ObjectExists(f"the object {key!r} exists already")
 
     async def _write(self, key: str, data: Bytes, storage_class: str | None) -> str:
-        with self._vendor_for(key) as vendor:
+        with self._vendor_to_write(key) as vendor:
             return await self._send(vendor, key, data, storage_class, mode="overwrite")
 
     def _check_key(self, key: str) -> None:
@@ -171,6 +171,17 @@ class ObstoreObjectStore(ObjectStore):
             # Not `from error`: obstore's texts repeat what the store answered, and S3 repeats signed headers, which hold
             # the session token.
             raise translated from None
+
+    @contextmanager
+    def _vendor_to_write(self, key: str) -> Iterator[Vendor]:
+        """As `_vendor_for`. What is written cannot be missing: if something is, it is the place to write to."""
+        try:
+            with self._vendor_for(key) as vendor:
+                yield vendor
+        except ObjectNotFound:
+            raise BucketNotFound(
+                "the store finds no place to write to", hint="check --bucket, --endpoint-url and --region"
+            ) from None
 
 
 class _Watched:

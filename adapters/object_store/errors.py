@@ -124,6 +124,8 @@ def _by_code(code: str, key: str, detail: str, text: str) -> S3ductError | None:
     if code in _EXPIRED_CODES:
         hint = "renew them, for example with aws sso login"
         return CredentialsExpired(f"the credentials have expired: {detail}", hint=hint)
+    if code == "NoSuchUpload":
+        return StoreUnavailable("the upload in parts is gone: somebody or a lifecycle rule has aborted it")
     if code in _CONFLICT_CODES:
         return StoreUnavailable(f"the store was busy with the same object: {detail}")
     if code in _DENIED_HINTS:

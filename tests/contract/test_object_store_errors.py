@@ -214,6 +214,21 @@ def test_no_secret_is_in_the_chain_of_causes(case: str) -> None:
         assert TOKEN not in text
 
 
+@pytest.mark.parametrize("call", ["put", "create", "put_parts"])
+def test_what_is_written_cannot_be_missing_but_the_bucket_can(call: str) -> None:
+    with ScriptedS3(lambda _: Answer(404, b"<html>not here</html>")) as server:
+        error = checked(asyncio.run(_failures(server.endpoint_url))[call])
+    assert type(error) is BucketNotFound
+    assert "--endpoint-url" in error.hint
+
+
+def test_an_upload_in_parts_that_somebody_has_aborted_is_worth_a_retry() -> None:
+    with ScriptedS3(lambda _: error_answer(404, "NoSuchUpload", "It may have been aborted.")) as server:
+        error = checked(asyncio.run(_failures(server.endpoint_url))["put_parts"])
+    assert type(error) is StoreUnavailable
+    assert "aborted" in error.message
+
+
 @pytest.mark.parametrize("code", ["ConditionalRequestConflict", "OperationAborted"])
 def test_a_conflict_with_another_request_is_worth_a_retry(code: str) -> None:
     # Amazon S3 API Reference, PutObject: "409 Conflict … you should retry the upload"; the object need not exist.
