@@ -2,10 +2,12 @@
 
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from s3duct.app.cli.console import say, warn
 from s3duct.app.cli.options import OutputOptions
+from s3duct.app.cli.terminal import cursor_hidden
 from s3duct.app.cli.trouble import Trouble
 from s3duct.domain.events import (
     BytesMoved,
@@ -134,6 +136,8 @@ class RichDisplay:
             redirect_stdout=False,
         )
         self._task: TaskID = self._progress.add_task("starting", total=None)
+        self._cursor = ExitStack()
+        self._cursor.enter_context(cursor_hidden())
         self._progress.start()
 
     def update(self, counters: Counters) -> None:
@@ -147,6 +151,7 @@ class RichDisplay:
     def close(self) -> None:
         """Remove the line."""
         self._progress.stop()
+        self._cursor.close()
 
 
 class ProgressListener:

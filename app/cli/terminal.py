@@ -13,6 +13,9 @@ from s3duct.domain.ports.user import User
 _TERMINAL = "/dev/tty"
 # The attributes of the terminal while a secret is asked for, and echo is off.
 _attributes: list[list[Any]] = []
+# The terminal on which a live line has hidden the cursor.
+_without_cursor: list[str] = []
+_SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 
 class TerminalUser(User):
@@ -68,8 +71,36 @@ def _remembered() -> Iterator[None]:
         _attributes.clear()
 
 
+@contextlib.contextmanager
+def cursor_hidden() -> Iterator[None]:
+    """Remember that the cursor of stderr's terminal, if it is one, is hidden meanwhile."""
+    try:
+        _without_cursor.append(os.ttyname(2))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        _without_cursor.clear()
+
+
 def restore() -> None:
-    """Give the terminal its echo back, if the process ends while another thread asks for a secret."""
+    """Give the terminal back what others have taken from it and cannot give back any more: the process ends at once."""
+    _show_cursor()
+    _echo()
+
+
+def _show_cursor() -> None:
+    for name in _without_cursor:
+        with contextlib.suppress(OSError):
+            # Not waited for: its user may have stopped its output.
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            os.write(descriptor, _SHOW_CURSOR)
+
+
+def _echo() -> None:
+    """It is off while another thread asks for a secret."""
     if not _attributes:
         return
     with contextlib.suppress(OSError, termios.error):

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.buckets import FolderBucket
-from tests.support.command import COMMAND
+from tests.support.command import COMMAND, until
 from tests.support.data import KIB, random_bytes
 from tests.support.streams import Stream
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
 class Terminal:
@@ -33,6 +35,10 @@ class Terminal:
                 self._written += data
         except OSError:
             return  # the last slave end was closed
+
+    def shows(self, text: str) -> bool:
+        """Whether that was written by now."""
+        return text.encode() in self._written
 
     def finish(self) -> str:
         """Close the slave end and return what was written."""
@@ -113,6 +119,22 @@ def test_progress_is_live_on_a_terminal_and_gone_at_the_end(
     assert "\x1b[" in shown
     assert "stored" in shown
     assert "\x1b[?25h" in shown  # the cursor is back
+
+
+def test_a_second_signal_leaves_the_cursor_as_it_was(
+    folder_bucket: FolderBucket, unique_name: str, terminal: Terminal
+) -> None:
+    stream = Stream(folder_bucket, unique_name)
+    stream.put(b"data", "--no-encrypt")
+    words = [str(COMMAND), "get", *stream.flags, "--", "sh", "-c", "trap '' TERM; sleep 60"]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=terminal.slave, env=environment) as running:
+        until(lambda: terminal.shows(HIDE), "the live line is up")
+        running.terminate()
+        until(lambda: terminal.shows("stopping"), "it has heard of it")
+        running.terminate()
+        assert running.wait(30) == 143
+    assert terminal.finish().rstrip().endswith(SHOW)
 
 
 @pytest.mark.parametrize("flags", [["--progress", "none"], ["--quiet"]], ids=" ".join)
