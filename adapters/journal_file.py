@@ -78,8 +78,15 @@ class _LockedJournalFile(JournalFile):
 
     def close(self) -> None:
         if self._descriptor >= 0:
+            self._leave_nothing_empty()
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _leave_nothing_empty(self) -> None:
+        """A run that was refused before it had begun leaves no file behind."""
+        with contextlib.suppress(OSError):
+            if not os.fstat(self._descriptor).st_size and _is_same_file(self._path, self._descriptor):
+                self._path.unlink()
 
     def _write(self, line: bytes) -> None:
         os.ftruncate(self._descriptor, self._end)

@@ -210,11 +210,18 @@ def the_file(folder: Path) -> Path:
     return path
 
 
+def begin_one(store: JournalStore) -> None:
+    """Leave a file behind, whose content is to be replaced."""
+    journal = store.open(BINDING)
+    journal.start(HEADER)
+    journal.close()
+
+
 def test_a_torn_last_record_is_dropped_and_overwritten_wherever_it_was_torn(folder: Path) -> None:
     store = FileJournalStore(folder)
     whole = encode_header(HEADER) + encode_record_line(record(0))
     torn = encode_record_line(record(1))
-    store.open(BINDING).close()
+    begin_one(store)
     # Also longer than what replaces it, and with bytes that a crash may leave: zeros of a block never written.
     for tail in [*(torn[:length] for length in range(len(torn))), b"\0" * 5000, b"x" * 5000]:
         the_file(folder).write_bytes(whole + tail)
@@ -230,7 +237,7 @@ def test_a_torn_last_record_is_dropped_and_overwritten_wherever_it_was_torn(fold
 def test_a_torn_digest_of_a_manifest_is_dropped_and_overwritten(folder: Path) -> None:
     store = FileJournalStore(folder)
     whole, torn = encode_header(HEADER) + encode_record_line(record(0)), encode_record_line(MANIFEST)
-    store.open(BINDING).close()
+    begin_one(store)
     for length in range(len(torn)):
         the_file(folder).write_bytes(whole + torn[:length])
         journal = store.open(BINDING)
@@ -256,7 +263,7 @@ def test_a_malformed_digest_of_a_manifest_is_damage(folder: Path) -> None:
 
 def test_a_torn_header_is_nothing(folder: Path) -> None:
     store = FileJournalStore(folder)
-    store.open(BINDING).close()
+    begin_one(store)
     header = encode_header(HEADER)
     for length in range(len(header)):
         the_file(folder).write_bytes(header[:length])
@@ -296,6 +303,24 @@ def test_damage_elsewhere_is_told(
     assert again.read() is not None
     again.close()
     store.unfinished_elsewhere(replace(BINDING, destination="s3://other"))
+
+
+def test_a_run_that_has_not_begun_leaves_no_file(folder: Path) -> None:
+    journals = FileJournalStore(folder)
+    for _ in range(2):
+        file = journals.open(BINDING)
+        assert file.read() is None
+        file.close()
+        assert list(folder.iterdir()) == []
+
+
+def test_what_was_discarded_takes_no_successor_with_it(folder: Path) -> None:
+    file = FileJournalStore(folder).open(BINDING)
+    (path,) = folder.iterdir()
+    path.unlink()
+    path.touch()
+    file.close()
+    assert list(folder.iterdir()) == [path]
 
 
 def test_journals_are_for_this_user_only(folder: Path) -> None:
