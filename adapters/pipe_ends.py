@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
@@ -26,10 +27,13 @@ class DescriptorSource(Source):
 
     def read_into(self, view: memoryview) -> int:
         """Read what there is, at least one byte unless at the end."""
-        try:
-            return os.readv(self._descriptor, [view])
-        except OSError as error:
-            raise SourceError(f"cannot read the input: {error.strerror}") from error
+        while True:
+            try:
+                return os.readv(self._descriptor, [view])
+            except BlockingIOError:
+                _wait_for(self._descriptor, select.POLLIN)
+            except OSError as error:
+                raise SourceError(f"cannot read the input: {error.strerror}") from error
 
     def completeness_warning(self, total_bytes: int) -> str:
         """A regular file whose size is not what was read changed underneath us."""
@@ -53,6 +57,9 @@ class DescriptorSink(Sink):
         while view:
             try:
                 written = os.write(self._descriptor, view)
+            except BlockingIOError:
+                _wait_for(self._descriptor, select.POLLOUT)
+                continue
             except BrokenPipeError as error:
                 raise SinkClosed("the consumer closed the pipe before the stream had ended") from error
             except OSError as error:
@@ -104,6 +111,13 @@ class FileSink(Sink):
             if written is None:
                 raise SinkError("the output is in non-blocking mode", hint="give a blocking file object")
             view = view[written:]
+
+
+def _wait_for(descriptor: int, readiness: int) -> None:
+    """Wait as a blocking descriptor does: whoever shares this one may have made it a non-blocking one, at any time."""
+    poll = select.poll()
+    poll.register(descriptor, readiness)
+    poll.poll()
 
 
 def _not_none(answer: T | None) -> T:

@@ -175,11 +175,24 @@ def test_a_closed_descriptor_is_a_source_error(number: int) -> None:
         DescriptorSource(number).read_into(memoryview(bytearray(10)))
 
 
-def test_a_descriptor_in_non_blocking_mode_is_not_the_end() -> None:
+@pytest.mark.timeout(30, func_only=True)
+def test_a_descriptor_in_non_blocking_mode_is_waited_for() -> None:
+    """Another process that shares it may make it so at any time."""
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
-    with pytest.raises(SourceError):
-        DescriptorSource(read_end).read_into(memoryview(bytearray(10)))
+    view = memoryview(bytearray(10))
+    writer = threading.Timer(0.1, os.write, (write_end, b"late"))
+    writer.start()
+    assert DescriptorSource(read_end).read_into(view) == 4
+    writer.join()
+    os.close(write_end)
+    assert DescriptorSource(read_end).read_into(view) == 0
+    os.close(read_end)
+
+
+def test_a_file_object_in_non_blocking_mode_is_not_the_end() -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
     with open(read_end, "rb", buffering=0) as raw, pytest.raises(SourceError):  # noqa: PTH123 - a descriptor
         FileSource(cast("BinaryIO", raw)).read_into(memoryview(bytearray(10)))
     os.close(write_end)
@@ -359,13 +372,27 @@ def test_a_closed_output_is_a_sink_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(10, func_only=True)  # it must not go on trying for ever
-def test_an_output_in_non_blocking_mode_loses_nothing_silently() -> None:
-    for wrap in ("descriptor", "raw"):
-        read_end, write_end = os.pipe()
-        os.set_blocking(write_end, False)
-        with open(write_end, "wb", buffering=0) as raw:  # noqa: PTH123 - a descriptor
-            sink = DescriptorSink(write_end) if wrap == "descriptor" else FileSink(cast("BinaryIO", raw))
-            with pytest.raises(SinkError) as caught:
-                sink.write_all(memoryview(bytes(10 << 20)))
-        assert not isinstance(caught.value, SinkClosed)
-        os.close(read_end)
+def test_a_file_object_in_non_blocking_mode_loses_nothing_silently() -> None:
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with open(write_end, "wb", buffering=0) as raw, pytest.raises(SinkError) as caught:  # noqa: PTH123 - a descriptor
+        FileSink(cast("BinaryIO", raw)).write_all(memoryview(bytes(10 << 20)))
+    assert not isinstance(caught.value, SinkClosed)
+    os.close(read_end)
+
+
+@pytest.mark.timeout(30, func_only=True)
+def test_an_output_in_non_blocking_mode_is_waited_for() -> None:
+    data = random.Random(1).randbytes(1 << 20)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    taken = bytearray()
+    with open(read_end, "rb") as consumer:  # noqa: PTH123 - a descriptor
+        reader = threading.Thread(target=lambda: taken.extend(consumer.read()))
+        reader.start()
+        try:
+            DescriptorSink(write_end).write_all(memoryview(data))
+        finally:
+            os.close(write_end)
+            reader.join()
+    assert taken == data
