@@ -105,6 +105,9 @@ class RecordingProxy:
     def _serve(self, client: socket.socket) -> None:
         try:
             with client, socket.create_connection(self._target) as server:
+                for connection in (client, server):
+                    # Or the second piece of a small message waits for the delayed acknowledgement of the first.
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     self._open.add(server)
                 with contextlib.suppress(OSError, ConnectionEnded):
