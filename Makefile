@@ -20,7 +20,7 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 LINKS := .typing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest fuzz bench format oracles clean
+.PHONY: help demo test lint types contracts pytest sweeps fuzz bench format oracles clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ else
 	$(BIN)/pytest -n auto $(ALONE:%=--ignore=%)
 	$(BIN)/pytest $(ALONE)
 endif
+
+sweeps: export S3DUCT_FULL_SWEEPS := 1
+sweeps: $(DEV) ## all of the sweeps of which the tests run a part
+	$(BIN)/pytest tests/fault -rP -o timeout=0 $(PYTEST_ARGS)
 
 fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
 	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \
