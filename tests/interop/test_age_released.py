@@ -87,9 +87,10 @@ def test_the_layout_is_that_of_0_4_0(stream: Stream, released_0_4_0: Oracle, ide
 
 
 @pytest.mark.parametrize(
-    "kinds", [["x25519"], ["x25519", "ssh-ed25519"], ["ssh-rsa", "x25519"]], ids="+".join
+    ("kinds", "flags"),
+    [(["x25519", "ssh-ed25519"], PLAIN), (["ssh-rsa", "x25519"], SEALED)],
+    ids=["plain-manifest-x25519+ssh-ed25519", "sealed-manifest-ssh-rsa+x25519"],
 )
-@every_manifest
 def test_0_4_0_restores_what_was_put_without_any_identity(
     seaweedfs_bucket: ServerBucket,
     unique_name: str,

@@ -42,15 +42,12 @@ class Variant:
         return flags
 
 
-PLAIN = Variant("plain")
 AES = Variant("aes-plain-manifest", encrypted=True)
 SEALED = Variant("aes-sealed-manifest", encrypted=True, sealed_manifest=True)
-PREFIX = Variant("prefix", prefix="host/db1")
 SLASHES = Variant("prefix-with-slashes", prefix="host/db2///", encrypted=True, sealed_manifest=True)
-NESTED = Variant("nested-name", name="{}/a/b.c", prefix="p")
+NESTED = Variant("nested-name", name="{}/a/b.c", prefix="host/db1")
 TAGS = Variant("tags", tags=("env=prod", "empty=", "sum=a=b", "ünï=cödé"))
 DESCRIPTION = Variant("description", description='Nightly "dump" — größe', encrypted=True)
 
-EVERY = (PLAIN, AES, SEALED, PREFIX, SLASHES, NESTED, TAGS)
-# 0.3.0 has no descriptions.
-OF = {"0.3.0": EVERY, "0.4.0": (*EVERY, DESCRIPTION)}
+# Every kind of prefix, name, tag, encryption and manifest, in as few streams as hold them. 0.3.0 has no descriptions.
+OF = {"0.3.0": (TAGS, NESTED, AES, SLASHES), "0.4.0": (TAGS, NESTED, DESCRIPTION, SLASHES)}
