@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.resume import OnDivergence
 from tests.fakes.journal import FakeJournalStore
 from tests.fault.invariant import check, watched
+from tests.support.sweeps import FULL
 from tests.usecases.world import CHUNK, World, aes, content
 
 OLD, NEW = content(2 * CHUNK + 3, 1), content(3 * CHUNK + 5)
@@ -96,6 +98,22 @@ async def visible(world: World) -> bytes | None:
 def numbered(scenes: list[Scene]) -> list[tuple[Scene, int]]:
     """Every operation of every scene."""
     return [(scene, number) for scene in scenes for number in range(1, scene.operations + 1)]
+
+
+def in_turn(
+    points: Sequence[tuple[Scene, int]], kinds: Sequence[tuple[object, ...]]
+) -> list[tuple[object, ...]]:
+    """Each of the points with one of the kinds; in a full sweep with every kind.
+
+    The next point of a scene has the next kind, and so has the same point of the next scene: as many scenes as there are
+    kinds show that point with all of them.
+    """
+    return [
+        (scene, number, *kind)
+        for scene, number in points
+        for kind_at, kind in enumerate(kinds)
+        if FULL or (SCENES.index(scene) + number) % len(kinds) == kind_at
+    ]
 
 
 def scene_id(value: object) -> str:

@@ -11,7 +11,8 @@ from s3duct.domain.errors import ResumeError, S3ductError, StreamExists
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import Crash
 from tests.fault.invariant import check, watched
-from tests.fault.scenes import NEW, OLD, SCENES, Scene, numbered, scene_id, visible
+from tests.fault.scenes import NEW, OLD, SCENES, Scene, in_turn, numbered, scene_id, visible
+from tests.support.sweeps import in_rotation
 from tests.usecases.loop import forget_frames, on_quick_loop
 from tests.usecases.world import CHUNK, World, content
 
@@ -42,8 +43,9 @@ async def test_a_put_that_dies_at_any_operation_resumes(phase: Phase, scene: Sce
     await scene.ends_well(world)
 
 
-@pytest.mark.parametrize(("scene", "number"), numbered(SCENES), ids=scene_id)
-@pytest.mark.parametrize("phase", PHASES, ids=scene_id)
+@pytest.mark.parametrize(
+    ("scene", "number", "phase"), in_turn(numbered(SCENES), [(phase,) for phase in PHASES]), ids=scene_id
+)
 @on_quick_loop
 async def test_a_put_that_is_cancelled_at_any_operation_resumes(
     phase: Phase, scene: Scene, number: int
@@ -83,8 +85,7 @@ SECOND = {
 
 @pytest.mark.parametrize("first", FIRST, ids=lambda first: f"{first[1].value} {first[0]}")
 @pytest.mark.parametrize("between", [False, True], ids=["", "another stream"])
-@pytest.mark.parametrize("second", SECOND)
-@pytest.mark.parametrize("number", [2, 4, 8, 11])
+@pytest.mark.parametrize(("number", "second"), in_rotation([2, 4, 8, 11], list(SECOND), chosen=[8]))
 @on_quick_loop
 async def test_a_put_after_two_that_died(
     number: int, second: str, between: bool, first: tuple[int, Phase]

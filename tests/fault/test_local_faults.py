@@ -15,7 +15,7 @@ from s3duct.domain.errors import (
 )
 from tests.fakes.pipe import FakeSink, FakeSource
 from tests.fakes.strict_memory import StrictChunkMemory
-from tests.fault.scenes import NEW, SCENES, Scene, journal_calls, scene_id
+from tests.fault.scenes import NEW, SCENES, Scene, in_turn, journal_calls, scene_id
 from tests.usecases.loop import failure_of, forget_frames, on_quick_loop, run
 from tests.usecases.world import CHUNK, World, aes
 
@@ -45,11 +45,13 @@ def journal_call_count(scene: Scene) -> int:
 
 
 JOURNAL_CALLS = [(scene, number) for scene in SCENES for number in range(1, journal_call_count(scene) + 1)]
+ONCE, FOR_GOOD, UNHEARD = (False, False), (False, True), (True, False)
 
 
-@pytest.mark.parametrize(("scene", "number"), JOURNAL_CALLS, ids=scene_id)
 @pytest.mark.parametrize(
-    ("after", "for_good"), [(False, False), (False, True), (True, False)], ids=["once", "for good", "unheard"]
+    ("scene", "number", "after", "for_good"),
+    in_turn(JOURNAL_CALLS, [ONCE, FOR_GOOD, UNHEARD]),
+    ids=scene_id,
 )
 @on_quick_loop
 async def test_a_journal_that_fails(after: bool, for_good: bool, scene: Scene, number: int) -> None:

@@ -9,15 +9,16 @@ from s3duct.domain.sizes import MIB
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import ErrorFactory, fails_at, fails_for, refused, unavailable
 from tests.fault.invariant import watched
-from tests.fault.scenes import NEW, SCENES, Scene, numbered, scene_id
+from tests.fault.scenes import NEW, SCENES, Scene, in_turn, numbered, scene_id
 from tests.usecases.loop import forget_frames, on_quick_loop
 from tests.usecases.world import CHUNK, PLAIN_KEYS, World, aes, content
 
 PHASES = [Phase.BEFORE, Phase.MIDWAY, Phase.AFTER]
 
 
-@pytest.mark.parametrize(("scene", "number"), numbered(SCENES), ids=scene_id)
-@pytest.mark.parametrize("phase", PHASES, ids=scene_id)
+@pytest.mark.parametrize(
+    ("scene", "number", "phase"), in_turn(numbered(SCENES), [(phase,) for phase in PHASES]), ids=scene_id
+)
 @on_quick_loop
 async def test_a_put_survives_one_failure_that_a_retry_mends(phase: Phase, scene: Scene, number: int) -> None:
     world = await scene.begin()
@@ -27,8 +28,11 @@ async def test_a_put_survives_one_failure_that_a_retry_mends(phase: Phase, scene
     assert world.journals.contents == {}
 
 
-@pytest.mark.parametrize(("scene", "number"), numbered(SCENES), ids=scene_id)
-@pytest.mark.parametrize("phase", [Phase.BEFORE, Phase.AFTER], ids=scene_id)
+@pytest.mark.parametrize(
+    ("scene", "number", "phase"),
+    in_turn(numbered(SCENES), [(Phase.BEFORE,), (Phase.AFTER,)]),
+    ids=scene_id,
+)
 @on_quick_loop
 async def test_a_put_that_fails_for_good_resumes(phase: Phase, scene: Scene, number: int) -> None:
     """From the n-th operation on nothing works any more; then the machine comes back."""

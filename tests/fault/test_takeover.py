@@ -7,6 +7,7 @@ every write), and one of the two inputs is there whole in the end.
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from s3duct.domain.errors import ExitCode, RunInProgress, S3ductError, StreamExists
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fault.invariant import check, watched
-from tests.fault.scenes import NEW, SCENES, Scene, numbered, scene_id, visible
+from tests.fault.scenes import NEW, SCENES, Scene, in_turn, numbered, scene_id, visible
 from tests.usecases.loop import forget_frames, on_quick_loop
 from tests.usecases.world import CHUNK, World, content
 
@@ -43,9 +44,11 @@ class Sleep:
             await self.over.wait()
 
 
-@pytest.mark.parametrize(("scene", "number"), numbered(SCENES), ids=scene_id)
-@pytest.mark.parametrize("phase", [Phase.BEFORE, Phase.AFTER], ids=scene_id)
-@pytest.mark.parametrize("second", SECOND)
+@pytest.mark.parametrize(
+    ("scene", "number", "phase", "second"),
+    in_turn(numbered(SCENES), list(product([Phase.BEFORE, Phase.AFTER], SECOND))),
+    ids=scene_id,
+)
 @on_quick_loop
 async def test_a_put_that_was_taken_over_in_its_sleep(
     second: str, phase: Phase, scene: Scene, number: int
@@ -70,8 +73,11 @@ async def test_a_put_that_was_taken_over_in_its_sleep(
     assert await visible(world) in {data if taken else None, NEW if kept else None} - {None}
 
 
-@pytest.mark.parametrize(("scene", "number"), numbered(SCENES[:2]), ids=scene_id)
-@pytest.mark.parametrize("died_at", [5, 9, 13, 17])
+@pytest.mark.parametrize(
+    ("scene", "number", "died_at"),
+    in_turn(numbered(SCENES[:2]), [(5,), (9,), (13,), (17,)]),
+    ids=scene_id,
+)
 @on_quick_loop
 async def test_a_put_that_was_taken_over_by_one_that_died(scene: Scene, number: int, died_at: int) -> None:
     """The first one goes on beside what the second one left; a third one ends it."""

@@ -17,7 +17,7 @@ def in_rotation(
 ) -> list[tuple[int, T]]:
     """Pair numbers with kinds: all with all in a full sweep.
 
-    Otherwise each number meets one kind, the next one with the next, and each of the `chosen` numbers meets all of them.
+    Otherwise each number meets one kind and the next number the next kind, but each of the `chosen` numbers meets all.
     """
     return [
         (number, kind)
