@@ -40,8 +40,8 @@ types: $(DEV) ## mypy, strict
 contracts: $(DEV) ## the arrows of the architecture
 	PYTHONPATH=$(LINKS) $(BIN)/lint-imports --no-logo
 
-# What measures memory or paces a process has the machine to itself; the rest runs on all cores.
-ALONE := tests/integration tests/servers tests/bench
+# What measures memory or processors has the machine to itself; the rest runs on all cores.
+ALONE := tests/integration/test_memory.py tests/servers tests/bench
 pytest: export S3DUCT_ORACLES := $(abspath $(ORACLES))
 pytest: $(DEV) oracles ## the tests (PYTEST_ARGS=... goes to pytest instead)
 ifdef PYTEST_ARGS
