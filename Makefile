@@ -5,7 +5,7 @@ VENV ?= .venv
 ORACLES ?= .oracles
 BIN := $(abspath $(VENV))/bin
 
-FUZZ_FACTOR ?= 20
+FUZZ_FACTOR ?= 40
 FUZZ_RUNS ?= 1000000
 FUZZ_SECONDS ?= 120
 

@@ -16,8 +16,8 @@ from tests.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 # `make fuzz` runs for longer.
-RUNS = int(os.environ.get("FUZZ_RUNS") or 10_000)
-SECONDS = int(os.environ.get("FUZZ_SECONDS") or 3)
+RUNS = int(os.environ.get("FUZZ_RUNS") or 3_000)
+SECONDS = int(os.environ.get("FUZZ_SECONDS") or 2)
 _LIMITS = ["-malloc_limit_mb=512", "-timeout=20"]  # for one input
 _RSS_MB = 1024
 _SLACK_S = 120
