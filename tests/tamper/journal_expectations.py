@@ -10,7 +10,7 @@ from s3duct.domain.errors import (
     InputTooShort,
     JournalDamaged,
     JournalMismatch,
-    UnsupportedFormat,
+    JournalTooNew,
 )
 from tests.tamper.modes import Mode
 from tests.tamper.outcomes import Ends, Inapplicable, Refused
@@ -87,7 +87,7 @@ TABLE: dict[str, Ends | Refused] = {
     "downgrade:records-without-digests-of-seals": ALL,
     "downgrade:to-plain-keys": NONE,
     "downgrade:to-no-encryption": MISMATCH,
-    "downgrade:version-of-tomorrow": Refused((UnsupportedFormat,)),
+    "downgrade:version-of-tomorrow": Refused((JournalTooNew,), hint="--no-resume"),
     "downgrade:version-zero": DAMAGED,
 }
 OF_SEALS = {

@@ -13,6 +13,7 @@ from s3duct.domain.errors import (
     IntegrityError,
     JournalDamaged,
     JournalMismatch,
+    JournalTooNew,
     KeyRequired,
     ManifestAltered,
     ManifestInvalid,
@@ -40,6 +41,7 @@ EXIT_CODES: dict[type[S3ductError], int] = {
     InputTooShort: 7,
     JournalDamaged: 7,
     JournalMismatch: 7,
+    JournalTooNew: 13,
     UnsupportedFormat: 13,
 }
 

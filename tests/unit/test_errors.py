@@ -27,7 +27,7 @@ EXIT_CODES = {
     "LocalResourceError": 10,
     "AccessDenied": 11, "CredentialsError": 11, "CredentialsExpired": 11, "CredentialsUnavailable": 11,
     "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
-    "UnsupportedFormat": 13,
+    "UnsupportedFormat": 13, "JournalTooNew": 13,
     "RunInProgress": 14,
     "Interrupted": 130,
 }  # fmt: skip
