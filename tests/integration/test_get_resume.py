@@ -17,6 +17,7 @@ from tests.support.command import Running, until
 from tests.support.data import KIB, MIB, random_bytes
 from tests.support.proxy import Exchange, RecordingProxy
 from tests.support.streams import Stream
+from tests.support.sweeps import in_rotation
 
 CHUNK = 512 * KIB
 CHUNKS = 24
@@ -112,8 +113,11 @@ class Restoring:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("server_fixture", ["seaweedfs", "rclone_s3"])
-@pytest.mark.parametrize("offset", [0, CHUNK + 777], ids=["all", "from the middle of a chunk on"])
+@pytest.mark.parametrize(
+    ("server_fixture", "offset"),
+    in_rotation(["seaweedfs", "rclone_s3"], [0, CHUNK + 777]),
+    ids=lambda value: {0: "all", CHUNK + 777: "from the middle of a chunk on"}.get(value, value),
+)
 def test_twelve_kills_lose_nothing_and_fetch_nothing_again(
     request: pytest.FixtureRequest,
     unique_name: str,

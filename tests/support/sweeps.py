@@ -6,22 +6,21 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
+N = TypeVar("N")
 T = TypeVar("T")
 
 # Read now: the variables are gone from the environment when a test runs.
 FULL = bool(os.environ.get("S3DUCT_FULL_SWEEPS"))
 
 
-def in_rotation(
-    numbers: Sequence[int], kinds: Sequence[T], chosen: Sequence[int] = ()
-) -> list[tuple[int, T]]:
-    """Pair numbers with kinds: all with all in a full sweep.
+def in_rotation(points: Sequence[N], kinds: Sequence[T], chosen: Sequence[N] = ()) -> list[tuple[N, T]]:
+    """Pair points with kinds: all with all in a full sweep.
 
-    Otherwise each number meets one kind and the next number the next kind, but each of the `chosen` numbers meets all.
+    Otherwise each point meets one kind and the next point the next kind, but each of the `chosen` points meets all.
     """
     return [
-        (number, kind)
+        (point, kind)
         for kind_at, kind in enumerate(kinds)
-        for number_at, number in enumerate(numbers)
-        if FULL or number in chosen or number_at % len(kinds) == kind_at
+        for point_at, point in enumerate(points)
+        if FULL or point in chosen or point_at % len(kinds) == kind_at
     ]
