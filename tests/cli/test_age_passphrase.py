@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
+import textwrap
 from pathlib import Path
 
-import pyrage
 import pytest
 
+from tests.support import age_keys
 from tests.support.age_keys import identity_file, key_pair
 from tests.support.buckets import FolderBucket
 from tests.support.command import COMMAND, Outcome, run
@@ -19,22 +21,22 @@ PASSPHRASES = ["correct horse battery staple", "pässwörd, the second"]
 CONTENT = b"what is piped in"
 
 
-@pytest.fixture(scope="module")
-def protected_bytes() -> list[bytes]:
-    """Sealed once: scrypt takes its time."""
-    return [
-        pyrage.passphrase.encrypt(key_pair("x25519", number).file, passphrase, armored=number == 1)
-        for number, passphrase in enumerate(PASSPHRASES)
-    ]
-
-
 @pytest.fixture
-def protected(tmp_path: Path, protected_bytes: list[bytes]) -> list[Path]:
-    paths = [tmp_path / f"{number}.age" for number in range(len(protected_bytes))]
-    for path, content in zip(paths, protected_bytes, strict=True):
-        path.write_bytes(content)
+def protected(tmp_path: Path) -> list[Path]:
+    """Two files, the second one armored. That others' files open, whose scrypt takes its time: `../interop`."""
+    paths = [tmp_path / f"{number}.age" for number in range(len(PASSPHRASES))]
+    for number, path in enumerate(paths):
+        sealed = age_keys.protected(key_pair("x25519", number).file, PASSPHRASES[number])
+        path.write_bytes(armored(sealed) if number == 1 else sealed)
         path.chmod(0o600)
     return paths
+
+
+def armored(sealed: bytes) -> bytes:
+    lines = textwrap.wrap(base64.b64encode(sealed).decode(), 64)
+    return "\n".join(
+        ["-----BEGIN AGE ENCRYPTED FILE-----", *lines, "-----END AGE ENCRYPTED FILE-----", ""]
+    ).encode()
 
 
 @pytest.fixture

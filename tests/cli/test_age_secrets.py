@@ -6,10 +6,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyrage
 import pytest
 
-from tests.support.age_keys import identity_file, key_pair, secret_of
+from tests.support.age_keys import identity_file, key_pair, protected, secret_of
 from tests.support.buckets import FolderBucket
 from tests.support.command import COMMAND, Outcome, Running, run, until
 from tests.support.data import KIB, random_bytes
@@ -38,7 +37,7 @@ def test_nothing_secret_is_written_anywhere(
 ) -> None:
     secrets = secrets_of(kind)
     identity, passphrase = identity_file(tmp_path, kind), tmp_path / "passphrase"
-    identity.write_bytes(pyrage.passphrase.encrypt(identity.read_bytes(), PASSPHRASE))
+    identity.write_bytes(protected(identity.read_bytes(), PASSPHRASE))
     passphrase.write_text(PASSPHRASE)
     stream = Stream(folder_bucket, unique_name, age_identity=identity)
     script = ["-c", f'exec "$@" 3<"{passphrase}"', "bash"]
