@@ -20,10 +20,12 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 LINKS := .typing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest sweeps fuzz bench format oracles clean
+.PHONY: help install demo test lint types contracts pytest sweeps fuzz bench format oracles clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(DEV) $(ORACLE_STAMPS) ## all that the other targets install (with -j3 side by side)
 
 demo: $(RUN) ## pipe a directory through s3duct and back, and compare (DIR=... chooses it)
 	@PATH="$(BIN):$$PATH" bash examples/roundtrip.sh $(DIR)
