@@ -55,7 +55,7 @@ endif
 
 sweeps: export S3DUCT_FULL_SWEEPS := 1
 sweeps: $(DEV) ## all of the sweeps of which the tests run a part
-	$(BIN)/pytest tests/fault -rP -o timeout=0 $(PYTEST_ARGS)
+	$(BIN)/pytest tests/fault tests/integration/test_kill.py tests/integration/test_get_resume.py -rP -o timeout=0 $(PYTEST_ARGS)
 
 fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
 	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \
