@@ -1,19 +1,28 @@
 """Adapter of `ports.chunk_memory` over mmap: anonymous memory, or files that have no name.
 
 A scratch file is unlinked before it is written (O_TMPFILE where there is one), so it vanishes with the process, however
-that ends, and nobody else can open it. Its space is allocated at once: a full disk is an error here, not a SIGBUS later.
+that ends, and nobody else can open it. Its space is allocated before it is mapped: a full disk is an error here, not a
+SIGBUS later, which would end the process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Placement, Region
+
+_PREFIX = "s3duct-"
+# A name that is older than this was left by a process that died before it could take the name away.
+_STALE_S = 60.0
+_NO_FALLOCATE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_ZEROS = bytes(1 << 20)
 
 
 class MmapChunkMemory(ChunkMemory):
@@ -35,6 +44,16 @@ class MmapChunkMemory(ChunkMemory):
         mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
         return _MmapRegion(mapping, placement, self._spare)
 
+    @property
+    def spare_bytes(self) -> int:
+        """What released memory regions hold."""
+        return len(self._spare) * self._spare_bytes
+
+    def trim(self) -> None:
+        """Unmap them."""
+        while self._spare:
+            self._spare.pop().close()
+
     def _map_scratch(self, size_bytes: int) -> mmap.mmap:
         try:
             self._scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,9 +63,10 @@ class MmapChunkMemory(ChunkMemory):
                 return mmap.mmap(descriptor, size_bytes)
             finally:
                 os.close(descriptor)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no memory"
             raise LocalResourceError(
-                f"cannot make a scratch file of {size_bytes} bytes in {str(self._scratch_dir)!r}: {error.strerror or error}",
+                f"cannot make a scratch file of {size_bytes} bytes in {str(self._scratch_dir)!r}: {reason}",
                 hint="free some space, choose another --scratch-dir, or lower --chunk-size",
             ) from error
 
@@ -106,7 +126,7 @@ def _is_held(mapping: mmap.mmap) -> bool:
 def _map_memory(size_bytes: int) -> mmap.mmap:
     try:
         return mmap.mmap(-1, size_bytes)
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, MemoryError, ValueError, OverflowError) as error:
         raise LocalResourceError(
             f"cannot allocate {size_bytes} bytes of memory", hint="lower --chunk-size or --memory-limit"
         ) from error
@@ -117,13 +137,35 @@ def _open_unnamed(folder: Path) -> int:
         # Not every file system has it (NFS, some overlays): then the portable way below.
         with contextlib.suppress(OSError):
             return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    descriptor, path = tempfile.mkstemp(prefix="s3duct-", dir=folder)
-    Path(path).unlink()
+    _remove_stale_names(folder)
+    descriptor, path = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
+    Path(path).unlink(missing_ok=True)
     return descriptor
 
 
+def _remove_stale_names(folder: Path) -> None:
+    """Remove what a process left that was killed between the making of a file and the removal of its name: empty files."""
+    for path in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if (
+                status.st_uid == os.geteuid()
+                and not status.st_size
+                and time.time() - status.st_mtime > _STALE_S
+            ):
+                path.unlink()
+
+
 def _reserve(descriptor: int, size_bytes: int) -> None:
+    """Give the file all its blocks. Where the file system cannot reserve them, writing does: a hole would be a promise."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size_bytes)
-    else:
-        os.ftruncate(descriptor, size_bytes)
+        try:
+            os.posix_fallocate(descriptor, 0, size_bytes)
+        except OSError as error:
+            if error.errno not in _NO_FALLOCATE:
+                raise
+        else:
+            return
+    position = 0
+    while position < size_bytes:
+        position += os.pwrite(descriptor, _ZEROS[: size_bytes - position], position)

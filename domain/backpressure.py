@@ -1,6 +1,7 @@
 """Backpressure: may the next chunk be read from the source, and where do its bytes go?
 
-Memory first, scratch behind it, then wait until a chunk in flight is done. Asked before every chunk, with fresh figures.
+Memory first, scratch behind it, then wait until a chunk in flight is done. Asked before every chunk, with fresh figures:
+others on the machine take and free memory and disk while a run goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _MAX_AUTO_MEMORY_BYTES = 2 * GIB
 MIN_MEMORY_BYTES = 64 * MIB
 # Never take the last of a disk: the database next door needs some.
 DISK_RESERVE_BYTES = 256 * MIB
+# Nor of memory: connections, threads and the client of the store take some beside the chunks.
+MEMORY_RESERVE_BYTES = 32 * MIB
 
 
 class Admission(Enum):
@@ -40,15 +43,30 @@ class BufferLimits:
 
 @dataclass(frozen=True, slots=True)
 class BufferUsage:
-    """What chunk buffers take now."""
+    """What chunk buffers take now. `promised_bytes`: how much of the memory is not filled yet, so that no probe sees it."""
 
     memory_bytes: int = 0
     scratch_bytes: int = 0
     chunks: int = 0
+    promised_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoom:
+    """What the machine has left, now: memory for this process, and disk where scratch files lie."""
+
+    memory_bytes: int
+    disk_bytes: int
 
 
 def admit(
-    size_bytes: int, overhead_bytes: int, *, limits: BufferLimits, usage: BufferUsage, disk_free_bytes: int
+    size_bytes: int,
+    overhead_bytes: int,
+    *,
+    limits: BufferLimits,
+    usage: BufferUsage,
+    room: HostRoom,
+    refused: frozenset[Admission] = frozenset(),
 ) -> Admission:
     """Decide over one more buffer.
 
@@ -57,17 +75,25 @@ def admit(
         overhead_bytes: what the chunk takes in memory besides, wherever its buffer lies.
         limits: the limits in force.
         usage: what all buffers in use take.
-        disk_free_bytes: free space where scratch files lie, now.
+        room: what the machine has left.
+        refused: where the system has just refused to make this buffer, whatever the figures say.
 
     Returns:
         Where it may go; `WAIT` while buffers in use will come back; `ABORT` if none is in use and it fits nowhere.
     """
     if usage.chunks < limits.max_chunks:
-        memory_left = limits.memory_bytes - usage.memory_bytes
-        if size_bytes + overhead_bytes <= memory_left:
+        limit_left = limits.memory_bytes - usage.memory_bytes
+        host_left = room.memory_bytes - usage.promised_bytes
+        if Admission.MEMORY not in refused and size_bytes + overhead_bytes <= min(
+            limit_left, host_left - MEMORY_RESERVE_BYTES
+        ):
             return Admission.MEMORY
-        scratch_left = min(limits.scratch_bytes - usage.scratch_bytes, disk_free_bytes - DISK_RESERVE_BYTES)
-        if size_bytes <= scratch_left and overhead_bytes <= memory_left:
+        scratch_left = min(limits.scratch_bytes - usage.scratch_bytes, room.disk_bytes - DISK_RESERVE_BYTES)
+        if (
+            Admission.SCRATCH not in refused
+            and size_bytes <= scratch_left
+            and overhead_bytes <= min(limit_left, host_left)
+        ):
             return Admission.SCRATCH
     return Admission.WAIT if usage.chunks else Admission.ABORT
 

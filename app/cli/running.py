@@ -11,7 +11,7 @@ from s3duct.app.api import halt_plugins
 from s3duct.app.cli import terminal
 from s3duct.app.cli.console import report, say
 from s3duct.app.pipeline.stopping import StopRequest
-from s3duct.domain.errors import ExitCode, Interrupted, S3ductError, SinkClosed
+from s3duct.domain.errors import ExitCode, Interrupted, LocalResourceError, S3ductError, SinkClosed
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -70,6 +70,10 @@ def guarded(call: Callable[[], int]) -> int:
         return ExitCode.SIGINT
     except BrokenPipeError:
         return ExitCode.SIGPIPE
+    except MemoryError:
+        exhausted = LocalResourceError("no memory is left", hint="lower --memory-limit or --chunk-size")
+        report(exhausted)
+        return exhausted.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line
         return _report_bug(error)
 

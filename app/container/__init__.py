@@ -11,7 +11,8 @@ from s3duct.adapters.chunk_memory import MmapChunkMemory
 from s3duct.adapters.clock import SystemClock
 from s3duct.adapters.entropy import SystemEntropy
 from s3duct.adapters.hashing import HashlibHasher
-from s3duct.adapters.host_probe import LinuxMemoryProbe, StatvfsDiskProbe
+from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
+from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
 from s3duct.adapters.journal_file import FileJournalStore
 from s3duct.adapters.key_files import PrivateKeyFiles
 from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink, FileSource
@@ -39,8 +40,8 @@ class Container(containers.DeclarativeContainer):
     plain_cipher = providers.Singleton(PlainCipher)
     hasher = providers.Singleton(HashlibHasher)
     memory = providers.Singleton(MmapChunkMemory, settings.provided.scratch_dir)
-    disk = providers.Singleton(StatvfsDiskProbe, settings.provided.scratch_dir)
     memory_probe = providers.Singleton(LinuxMemoryProbe)
+    disk = providers.Singleton(StatvfsDiskProbe, settings.provided.scratch_dir, memory_probe)
     clock = providers.Singleton(SystemClock)
     entropy = providers.Singleton(SystemEntropy)
     journals = providers.Singleton(FileJournalStore, settings.provided.state_dir)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from s3duct.domain.backpressure import Admission, BufferLimits, BufferUsage, admit
+from s3duct.app.pipeline.parallel import cancel_all
+from s3duct.domain.backpressure import Admission, BufferLimits, BufferUsage, BufferWishes, HostRoom, admit
 from s3duct.domain.errors import LocalResourceError
-from s3duct.domain.events import BackpressureStarted, Listener
+from s3duct.domain.events import BackpressureStarted, Listener, Notice
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Placement, Region
-from s3duct.domain.ports.disk_probe import DiskProbe
+from s3duct.domain.ports.clock import Clock
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
 from s3duct.domain.sizes import format_size
+
+# How often the machine is asked again while a chunk waits: others may have freed something.
+_LOOK_EVERY_S = 1.0
+# How long a run under way, with nothing in flight, waits for others to free something. A run of many hours should not end
+# because of a moment's shortage; one that is short for longer should say so while somebody may still look.
+_PATIENCE_S = 10.0
+
+_PLACEMENTS = {Admission.MEMORY: Placement.MEMORY, Admission.SCRATCH: Placement.SCRATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,25 +31,63 @@ class Lease:
     size_bytes: int
     overhead_bytes: int
 
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes of memory."""
+        return self.overhead_bytes + (self.size_bytes if self.region.placement is Placement.MEMORY else 0)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """What it takes of scratch."""
+        return self.size_bytes if self.region.placement is Placement.SCRATCH else 0
+
+
+class Host:
+    """This machine as chunk buffers see it: where they come from, and what is left."""
+
+    def __init__(self, memory: ChunkMemory, disk: DiskProbe, memory_probe: MemoryProbe) -> None:
+        """Take the ports."""
+        self.memory = memory
+        self._disk = disk
+        self._memory_probe = memory_probe
+
+    def room(self) -> HostRoom:
+        """What is left now. What released regions still hold is ours to use."""
+        return HostRoom(
+            memory_bytes=self._memory_probe.available_bytes() + self.memory.spare_bytes,
+            disk_bytes=self._disk.free_bytes(),
+        )
+
 
 class BufferPool:
-    """Regions for chunks in flight, within limits. Used from one event loop."""
+    """Regions for chunks in flight, within limits. Used from one event loop.
+
+    Before every region the machine is asked what it has left, and limits that follow the machine follow it anew.
+    """
 
     def __init__(
-        self, memory: ChunkMemory, disk: DiskProbe, limits: BufferLimits, listener: Listener
+        self, host: Host, wishes: BufferWishes, *, cost_bytes: int, clock: Clock, listener: Listener
     ) -> None:
-        """Take where regions come from and what they may take."""
-        self._memory = memory
-        self._disk = disk
-        self._limits = limits
+        """Take where regions come from and what they may take; a chunk costs about `cost_bytes`."""
+        self._host = host
+        self._wishes = wishes
+        self._cost_bytes = cost_bytes
+        self._clock = clock
         self._listener = listener
-        self._usage = BufferUsage()
+        self._leases: set[Lease] = set()
+        self._unfilled: set[Lease] = set()
         self._returned = asyncio.Event()
+        self._has_served = False
+        self._is_short = False
 
     @property
     def in_use(self) -> int:
         """How many regions are in use."""
-        return self._usage.chunks
+        return len(self._leases)
+
+    def limits(self) -> BufferLimits:
+        """The limits in force now. Raises `UsageError`: a wish cannot be met by anything."""
+        return self._limits_within(self._host.room())
 
     async def acquire(self, size_bytes: int, *, overhead_bytes: int = 0) -> Lease:
         """Wait until a region is admitted and return it.
@@ -48,13 +96,25 @@ class BufferPool:
             LocalResourceError: it fits nowhere, not even alone.
         """
         waited = False
-        while (lease := self.try_acquire(size_bytes, overhead_bytes=overhead_bytes)) is None:
+        give_up_s: float | None = None
+        while True:
+            try:
+                lease = self.try_acquire(size_bytes, overhead_bytes=overhead_bytes)
+            except LocalResourceError as error:
+                now_s = self._clock.monotonic_s()
+                give_up_s = now_s + _PATIENCE_S if give_up_s is None else give_up_s
+                if not self._has_served or now_s >= give_up_s:
+                    raise
+                self._tell_of_shortage(error, f"waiting up to {_PATIENCE_S:.0f} s for others to free some")
+                await self._clock.sleep(_LOOK_EVERY_S)
+                continue
+            if lease is not None:
+                return lease
+            give_up_s = None
             if not waited:
                 self._listener(BackpressureStarted("waiting for chunks in flight"))
                 waited = True
-            self._returned.clear()
-            await self._returned.wait()
-        return lease
+            await self._until_something_may_have_changed()
 
     def try_acquire(self, size_bytes: int, *, overhead_bytes: int = 0) -> Lease | None:
         """Return a region if one is admitted now, None if one will be once others come back.
@@ -62,40 +122,91 @@ class BufferPool:
         Raises:
             LocalResourceError: it fits nowhere, not even alone.
         """
-        free = self._disk.free_bytes()
-        decision = admit(
-            size_bytes, overhead_bytes, limits=self._limits, usage=self._usage, disk_free_bytes=free
-        )
-        if decision is Admission.WAIT:
-            return None
-        if decision is Admission.ABORT:
-            raise LocalResourceError(
-                f"no room for a chunk of {format_size(size_bytes)}: memory limit {format_size(self._limits.memory_bytes)}, "
-                f"scratch limit {format_size(self._limits.scratch_bytes)}, {format_size(free)} free on the scratch disk",
-                hint="raise --memory-limit or --diskspace-limit, choose another --scratch-dir, or lower --chunk-size",
+        room = self._host.room()
+        limits = self._limits_within(room)
+        refused: frozenset[Admission] = frozenset()
+        failure: LocalResourceError | None = None
+        while True:
+            decision = admit(
+                size_bytes, overhead_bytes, limits=limits, usage=self._usage(), room=room, refused=refused
             )
-        placement = Placement.MEMORY if decision is Admission.MEMORY else Placement.SCRATCH
-        try:
-            region = self._memory.allocate(size_bytes, placement)
-        except LocalResourceError:
-            if self._usage.chunks:
-                return None  # the disk or memory filled up meanwhile; chunks in flight will give some back
-            raise
-        lease = Lease(region, size_bytes, overhead_bytes)
-        self._count(lease, 1)
-        return lease
+            if decision is not Admission.MEMORY:
+                self._host.memory.trim()  # not of use now: others may need it
+            if decision is Admission.WAIT:
+                if failure is not None:
+                    self._tell_of_shortage(failure, "waiting for chunks in flight")
+                return None
+            if decision is Admission.ABORT:
+                raise failure or _no_room(size_bytes, limits, room)
+            try:
+                region = self._host.memory.allocate(size_bytes, _PLACEMENTS[decision])
+            except LocalResourceError as error:
+                failure, refused = failure or error, refused | {decision}
+                continue
+            return self._admitted(Lease(region, size_bytes, overhead_bytes), failure)
+
+    def filled(self, lease: Lease) -> None:
+        """Note that a region holds all it will hold: from now on the machine's own figures show what it takes."""
+        self._unfilled.discard(lease)
 
     def release(self, lease: Lease) -> None:
         """Take a region back. Nothing may use its view any more."""
         lease.region.release()
-        self._count(lease, -1)
+        self._leases.discard(lease)
+        self._unfilled.discard(lease)
         self._returned.set()
 
-    def _count(self, lease: Lease, sign: int) -> None:
-        on_scratch = lease.region.placement is Placement.SCRATCH
-        memory = lease.overhead_bytes + (0 if on_scratch else lease.size_bytes)
-        self._usage = BufferUsage(
-            memory_bytes=self._usage.memory_bytes + sign * memory,
-            scratch_bytes=self._usage.scratch_bytes + sign * (lease.size_bytes if on_scratch else 0),
-            chunks=self._usage.chunks + sign,
+    def _admitted(self, lease: Lease, failure: LocalResourceError | None) -> Lease:
+        self._leases.add(lease)
+        self._unfilled.add(lease)
+        self._has_served = True
+        if failure is None:
+            self._is_short = False
+        return lease
+
+    def _limits_within(self, room: HostRoom) -> BufferLimits:
+        """What is in use counts as room: the limits say what all buffers together may take."""
+        usage = self._usage()
+        return self._wishes.resolve(
+            self._cost_bytes,
+            memory_available_bytes=room.memory_bytes + usage.memory_bytes,
+            disk_free_bytes=room.disk_bytes + usage.scratch_bytes,
         )
+
+    def _usage(self) -> BufferUsage:
+        return BufferUsage(
+            memory_bytes=sum(lease.memory_bytes for lease in self._leases),
+            scratch_bytes=sum(lease.scratch_bytes for lease in self._leases),
+            chunks=len(self._leases),
+            # Sealed parts come and go as long as the chunk is in flight.
+            promised_bytes=sum(
+                lease.memory_bytes if lease in self._unfilled else lease.overhead_bytes
+                for lease in self._leases
+            ),
+        )
+
+    def _tell_of_shortage(self, error: LocalResourceError, what_now: str) -> None:
+        if not self._is_short:
+            self._is_short = True
+            self._listener(Notice(f"{error.message}: {what_now}"))
+
+    async def _until_something_may_have_changed(self) -> None:
+        """A region has come back, or it is time to look at the machine again."""
+        self._returned.clear()
+        waits = (
+            asyncio.ensure_future(self._returned.wait()),
+            asyncio.ensure_future(self._clock.until(self._clock.monotonic_s() + _LOOK_EVERY_S)),
+        )
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_all(waits)
+
+
+def _no_room(size_bytes: int, limits: BufferLimits, room: HostRoom) -> LocalResourceError:
+    return LocalResourceError(
+        f"no room for a chunk of {format_size(size_bytes)}: "
+        f"memory limit {format_size(limits.memory_bytes)}, {format_size(room.memory_bytes)} available, "
+        f"scratch limit {format_size(limits.scratch_bytes)}, {format_size(room.disk_bytes)} free on the scratch disk",
+        hint="free some, raise --memory-limit or --diskspace-limit, choose another --scratch-dir, or lower --chunk-size",
+    )

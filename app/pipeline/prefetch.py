@@ -87,4 +87,6 @@ async def _start(
     lease = await pool.acquire(size_bytes) if alone else pool.try_acquire(size_bytes)
     if lease is None:
         return None
-    return _Pending(record, lease, asyncio.ensure_future(downloader.fetch(record, lease.region, size_bytes)))
+    fetching = asyncio.ensure_future(downloader.fetch(record, lease.region, size_bytes))
+    fetching.add_done_callback(lambda _: pool.filled(lease))
+    return _Pending(record, lease, fetching)

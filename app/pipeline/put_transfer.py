@@ -181,6 +181,7 @@ class PutTransfer:
                 await cancel_all((task,))
                 raise
             mark.finish()
+            self._pool.filled(lease)
             index += 1
         return link, index
 

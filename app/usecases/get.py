@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from s3duct.app.pipeline.attended import attended
-from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader
 from s3duct.app.pipeline.get_transfer import GetTransfer
 from s3duct.app.pipeline.output_prefix import PrefixCheck
@@ -16,7 +15,7 @@ from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import BlockingThread, Workers
 from s3duct.app.usecases.get_request import GetRequest, GetSummary
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, open_stream
+from s3duct.app.usecases.opening import ReadPorts, buffer_pool, cipher_for, open_stream
 from s3duct.domain.byte_range import ByteRange, Piece, pieces_of, whole_pieces
 from s3duct.domain.events import (
     BytesMoved,
@@ -174,7 +173,7 @@ class _Get:
 
     def _transfer(self, part: OutputPart, wanted: _Wanted, workers: Workers) -> GetTransfer:
         ports, manifest = self._ports, wanted.manifest
-        limits = buffer_limits(manifest, self._request.buffers, ports)
+        pool = buffer_pool(manifest, self._request.buffers, ports, self._listener)
         downloader = ChunkDownloader(
             store=ports.store,
             location=self._request.location,
@@ -183,11 +182,11 @@ class _Get:
             hasher=ports.hasher,
             workers=workers,
             retrier=self._retrier,
-            memory_bytes=limits.memory_bytes,
+            memory_bytes=pool.limits().memory_bytes,
         )
         return GetTransfer(
             downloader=downloader,
-            pool=BufferPool(ports.memory, ports.disk, limits, self._listener),
+            pool=pool,
             sink=part,
             thread=self._thread,
             listener=self._hear_of_chunks,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from s3duct.app.pipeline.buffer_pool import BufferPool, Host
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import run_apart
-from s3duct.domain.backpressure import BufferLimits, BufferWishes
+from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import KeyRequired
+from s3duct.domain.events import Listener
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_trust import ManifestTrust, OpenedManifest
 from s3duct.domain.names import StreamLocation
@@ -72,13 +74,15 @@ def cipher_for(manifest: Manifest, ports: ReadPorts) -> Cipher:
     return ports.cipher
 
 
-def buffer_limits(manifest: Manifest, wishes: BufferWishes, ports: ReadPorts) -> BufferLimits:
-    """Limits for reading the stream: its largest chunk is what a buffer costs."""
+def buffer_pool(manifest: Manifest, wishes: BufferWishes, ports: ReadPorts, listener: Listener) -> BufferPool:
+    """Buffers for reading the stream: its largest chunk is what one costs."""
     largest = max(
         (manifest.stored_size_bytes(record) or record.size_bytes for record in manifest.chunks), default=1
     )
-    return wishes.resolve(
-        largest,
-        memory_available_bytes=ports.memory_probe.available_bytes(),
-        disk_free_bytes=ports.disk.free_bytes(),
+    return BufferPool(
+        Host(ports.memory, ports.disk, ports.memory_probe),
+        wishes,
+        cost_bytes=largest,
+        clock=ports.clock,
+        listener=listener,
     )

@@ -10,7 +10,7 @@ from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.attended import attended
 from s3duct.app.pipeline.bucket_journal import BucketJournal
 from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
-from s3duct.app.pipeline.buffer_pool import BufferPool
+from s3duct.app.pipeline.buffer_pool import BufferPool, Host
 from s3duct.app.pipeline.lanes import HashLanes
 from s3duct.app.pipeline.put_transfer import Continuation, PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
@@ -295,11 +295,14 @@ class _PutRun:
             storage_class=request.storage_class,
             chunk_size_bytes=request.chunk_size_bytes,
         )
-        limits = request.buffers.resolve(
-            request.chunk_size_bytes + uploader.overhead_bytes,
-            memory_available_bytes=ports.memory_probe.available_bytes(),
-            disk_free_bytes=ports.disk.free_bytes(),
+        pool = BufferPool(
+            Host(ports.memory, ports.disk, ports.memory_probe),
+            request.buffers,
+            cost_bytes=request.chunk_size_bytes + uploader.overhead_bytes,
+            clock=ports.clock,
+            listener=self._listener,
         )
+        pool.limits()  # wishes that nothing can meet are refused before anything is read
         transfer = PutTransfer(
             keys=start.keys,
             chunk_size_bytes=request.chunk_size_bytes,
@@ -308,7 +311,7 @@ class _PutRun:
                 self._source, expected_bytes=request.expected_bytes, min_bytes=request.min_bytes
             ),
             journal=self._journal,
-            pool=BufferPool(ports.memory, ports.disk, limits, self._listener),
+            pool=pool,
             lanes=HashLanes(ports.hasher, workers),
             uploader=uploader,
             clock=ports.clock,

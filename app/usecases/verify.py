@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader
 from s3duct.app.pipeline.parallel import for_each
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.workers import Workers
-from s3duct.app.usecases.opening import ReadPorts, buffer_limits, cipher_for, open_stream
+from s3duct.app.usecases.opening import ReadPorts, buffer_pool, cipher_for, open_stream
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.encryption import EncryptionMethod
@@ -197,8 +196,8 @@ async def _check_content(
 ) -> None:
     """Download every chunk, several at once, and verify it as get would."""
     location = request.location
-    limits = buffer_limits(manifest, request.buffers, ports)
-    pool = BufferPool(ports.memory, ports.disk, limits, listener)
+    pool = buffer_pool(manifest, request.buffers, ports, listener)
+    limits = pool.limits()
     with Workers() as workers:
         downloader = ChunkDownloader(
             store=ports.store,

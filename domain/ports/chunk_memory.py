@@ -45,3 +45,12 @@ class ChunkMemory(Protocol):
             LocalResourceError: no memory, no space, or no scratch folder; a retry helps once there is.
         """
         ...
+
+    @property
+    def spare_bytes(self) -> int:
+        """Memory that released regions still hold, for the next ones of their size."""
+        ...
+
+    def trim(self) -> None:
+        """Give that memory back to the machine."""
+        ...

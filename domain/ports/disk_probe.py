@@ -9,7 +9,10 @@ class DiskProbe(Protocol):
     """Looks at the disk under the scratch folder."""
 
     def free_bytes(self) -> int:
-        """Free space in bytes for an unprivileged user; 0 if the folder is gone."""
+        """Free space in bytes for an unprivileged user, 0 if nothing can be said.
+
+        A folder that is not there is looked for where it would be made. Where files lie in memory, memory counts.
+        """
         ...
 
 
@@ -17,5 +20,5 @@ class MemoryProbe(Protocol):
     """Looks at the memory this process may use."""
 
     def available_bytes(self) -> int:
-        """Available memory in bytes; limits of control groups (cgroup v1 and v2) count."""
+        """Available memory in bytes; limits of control groups (cgroup v1 and v2) and of the process (rlimits) count."""
         ...

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
-from s3duct.adapters.host_probe import LinuxMemoryProbe, StatvfsDiskProbe
+from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
+from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
 from tests.fakes.probes import FakeDisk, FakeMemory
 
 GIB = 1 << 30
 MIB = 1 << 20
+PLENTY = FakeMemory(1 << 50)
 
 
 # --- disks ---------------------------------------------------------------------------------------------------------
@@ -27,13 +30,13 @@ def test_free_space_is_what_an_unprivileged_user_may_take(
         return os.statvfs_result((4096, 512, 1000, 90, 70, 1, 1, 1, 0, 255))
 
     monkeypatch.setattr(os, "statvfs", statvfs)
-    assert StatvfsDiskProbe(tmp_path).free_bytes() == 70 * 512  # f_bavail * f_frsize
+    assert StatvfsDiskProbe(tmp_path, PLENTY).free_bytes() == 70 * 512  # f_bavail * f_frsize
     assert asked == [str(tmp_path)]
 
 
 def test_the_real_disk_answers(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
-    free = StatvfsDiskProbe(tmp_path).free_bytes()
+    free = StatvfsDiskProbe(tmp_path, PLENTY).free_bytes()
     assert 0 < free <= status.f_blocks * status.f_frsize
     assert abs(free - status.f_bavail * status.f_frsize) < 4 * GIB  # others write as well
 
@@ -41,15 +44,15 @@ def test_the_real_disk_answers(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_its_parent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert StatvfsDiskProbe(tmp_path / "not" / "yet").free_bytes() > 0
+    assert StatvfsDiskProbe(tmp_path / "not" / "yet", PLENTY).free_bytes() > 0
     monkeypatch.chdir(tmp_path)
-    assert StatvfsDiskProbe(Path("relative/not yet")).free_bytes() > 0
+    assert StatvfsDiskProbe(Path("relative/not yet"), PLENTY).free_bytes() > 0
 
 
 def test_it_is_asked_anew_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = iter([10, 20])
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((1, 1, 9, 9, next(free), 1, 1, 1, 0, 255)))
-    probe = StatvfsDiskProbe(tmp_path)
+    probe = StatvfsDiskProbe(tmp_path, PLENTY)
     assert [probe.free_bytes(), probe.free_bytes()] == [10, 20]
 
 
@@ -63,7 +66,27 @@ def test_a_disk_that_says_nothing_has_no_room(
         raise error
 
     monkeypatch.setattr(os, "statvfs", failing)
-    assert StatvfsDiskProbe(tmp_path).free_bytes() == 0
+    assert StatvfsDiskProbe(tmp_path, PLENTY).free_bytes() == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "device", "free"),
+    [("tmpfs", "own", 5), ("ramfs", "own", 5), ("ext4", "own", 70 * 512), ("tmpfs", "another", 70 * 512)],
+)
+def test_where_files_lie_in_memory_both_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, device: str, free: int
+) -> None:
+    number = tmp_path.stat().st_dev
+    own = f"{os.major(number)}:{os.minor(number)}"
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "mountinfo").write_text(
+        f"odd\n36 35 {own if device == 'own' else '9:99'} / /some\\040where rw - {kind} none rw,size=1k\n"
+    )
+    monkeypatch.setattr(
+        os, "statvfs", lambda _: os.statvfs_result((4096, 512, 1000, 90, 70, 1, 1, 1, 0, 255))
+    )
+    assert StatvfsDiskProbe(tmp_path, FakeMemory(5), proc=tmp_path).free_bytes() == free
+    assert StatvfsDiskProbe(tmp_path, PLENTY, proc=tmp_path).free_bytes() == 70 * 512
 
 
 def test_fakes_say_what_they_are_told() -> None:
@@ -99,8 +122,31 @@ class Machine:
         for name, value in values.items():
             (folder / f"memory.{name}").write_text(f"{value}\n")
 
-    def available(self) -> int:
-        return LinuxMemoryProbe(proc=self.proc, cgroup_root=self.groups).available_bytes()
+    def mounted(self, *lines: str) -> None:
+        """Lines of mountinfo from the fourth field on; `{}` stands for the folder of groups."""
+        (self.proc / "self" / "mountinfo").write_text(
+            "".join(
+                f"40 31 0:{30 + number} {line.format(self.groups)}\n" for number, line in enumerate(lines)
+            )
+        )
+
+    def takes(self, **sizes: int) -> None:
+        """What this process takes, in KiB."""
+        (self.proc / "self" / "status").write_text(
+            "Name:\tpython\n" + "".join(f"{name}:\t{size} kB\n" for name, size in sizes.items())
+        )
+
+    def stat(self, path: str, **values: int) -> None:
+        (self.groups / path / "memory.stat").write_text(
+            "".join(f"{name} {value}\n" for name, value in values.items())
+        )
+
+    def available(self, **rlimits: int) -> int:
+        numbers = {getattr(resource, f"RLIMIT_{name}"): size for name, size in rlimits.items()}
+        none = resource.RLIM_INFINITY
+        return LinuxMemoryProbe(
+            proc=self.proc, cgroup_root=self.groups, rlimit=lambda number: (numbers.get(number, none), none)
+        ).available_bytes()
 
 
 @pytest.fixture
@@ -172,6 +218,85 @@ def test_groups_beside_and_below_do_not_count(machine: Machine) -> None:
     machine.group("a/below", max=MIB, current=0)
     machine.group("beside", max=MIB, current=0)
     assert machine.available() == 2 * GIB
+
+
+def test_beyond_the_high_mark_of_version_2_a_group_only_stalls(machine: Machine) -> None:
+    machine.member_of("0::/a/b")
+    machine.group("a/b", max=2 * GIB, high=GIB, current=MIB)
+    machine.group("a", max="max", high="max", current=MIB)
+    assert machine.available() == GIB - MIB
+    machine.group("a", max="max", high=GIB // 2, current=MIB)
+    assert machine.available() == GIB // 2 - MIB
+
+
+def test_pages_of_files_are_given_back_before_anybody_is_killed(machine: Machine) -> None:
+    machine.member_of("0::/a")
+    machine.group("a", max=GIB, current=GIB)
+    assert machine.available() == 0
+    machine.stat("a", anon=300 * MIB, inactive_file=100 * MIB, active_file=50 * MIB, slab_reclaimable=MIB)
+    assert machine.available() == 151 * MIB
+    # A file in memory is none of those.
+    machine.stat("a", anon=0, file=500 * MIB, shmem=500 * MIB, inactive_file=0)
+    assert machine.available() == 0
+
+
+def test_pages_of_files_of_version_1_are_those_of_the_whole_tree(machine: Machine) -> None:
+    machine.member_of("4:memory:/a")
+    machine.group("memory/a", limit_in_bytes=GIB, usage_in_bytes=GIB)
+    machine.stat("memory/a", inactive_file=MIB, total_inactive_file=5 * MIB, total_active_file=6 * MIB)
+    assert machine.available() == 11 * MIB
+
+
+@pytest.mark.parametrize("odd", ["", "inactive_file\n", "inactive_file x\n"])
+def test_odd_statistics_give_nothing_back(machine: Machine, odd: str) -> None:
+    machine.member_of("0::/a")
+    machine.group("a", max=GIB, current=MIB)
+    (machine.groups / "a" / "memory.stat").write_text(odd)
+    assert machine.available() == GIB - MIB
+
+
+def test_groups_are_found_where_they_are_mounted(machine: Machine) -> None:
+    """Version 2 beside version 1, as systemd mounted it for years; another controller; a path with a space."""
+    machine.member_of("4:memory:/a", "1:name=systemd:/x", "0::/b")
+    machine.mounted(
+        "/ {}/cpu rw - cgroup cgroup rw,cpu",
+        "/ {}/some\\040where rw shared:9 - cgroup cgroup rw,memory",
+        "/ {}/unified rw - cgroup2 cgroup2 rw",
+    )
+    machine.group("unified/b", max=2 * GIB, current=0)
+    assert machine.available() == 2 * GIB
+    machine.group("some where/a", limit_in_bytes=GIB, usage_in_bytes=0)
+    assert machine.available() == GIB
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        ("/docker/abc", "/docker/abc"),  # the host's path is known, the mount shows the group alone
+        ("/docker/abc", "/docker/abc/in/it"),
+        ("/", "/../outside"),  # a process that was moved out of the namespace
+    ],
+)
+def test_inside_a_container_the_mount_may_be_the_own_group(machine: Machine, root: str, path: str) -> None:
+    machine.member_of(f"0::{path}")
+    machine.mounted(f"{root} {{}} rw - cgroup2 cgroup2 rw")
+    machine.group("", max=GIB, current=0)
+    machine.group("in/it", max=2 * GIB, current=0)
+    assert machine.available() == GIB
+    if path.endswith("in/it"):
+        machine.group("in/it", max=MIB, current=0)
+        assert machine.available() == MIB
+
+
+def test_limits_of_the_process_count(machine: Machine) -> None:
+    machine.takes(VmSize=3 << 20, VmData=1 << 20)
+    assert machine.available() == 8 * GIB
+    assert machine.available(AS=4 * GIB) == GIB
+    assert machine.available(DATA=4 * GIB) == 3 * GIB
+    assert machine.available(AS=4 * GIB, DATA=GIB + 5) == 5
+    assert machine.available(AS=MIB) == 0
+    machine.takes()
+    assert machine.available(AS=MIB) == 8 * GIB
 
 
 def test_a_group_above_its_limit_leaves_nothing(machine: Machine) -> None:

@@ -42,6 +42,14 @@ class FakeChunkMemory(ChunkMemory):
         self.out: set[FakeRegion] = set()
         self.full: set[Placement] = set()
 
+    @property
+    def spare_bytes(self) -> int:
+        """Nothing is kept."""
+        return 0
+
+    def trim(self) -> None:
+        """Nothing to give back."""
+
     def allocate(self, size_bytes: int, placement: Placement) -> Region:
         """Return a zeroed region."""
         if placement in self.full:

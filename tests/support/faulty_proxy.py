@@ -47,9 +47,15 @@ _ANSWERS = {
 class FaultyProxy(RecordingProxy):
     """Context manager; `choose` says what becomes of each request. `injected` lists what was done, in order."""
 
-    def __init__(self, target_url: str, choose: Callable[[Exchange], Fault | None] = lambda _: None) -> None:
-        """Remember the server; nothing listens yet."""
-        super().__init__(target_url)
+    def __init__(
+        self,
+        target_url: str,
+        choose: Callable[[Exchange], Fault | None] = lambda _: None,
+        *,
+        idle_s: float | None = None,
+    ) -> None:
+        """Remember the server; nothing listens yet. `idle_s`: as of `RecordingProxy`."""
+        super().__init__(target_url, idle_s=idle_s)
         self.choose = choose
         self.injected: list[tuple[Fault, Exchange]] = []
         self._over = threading.Event()

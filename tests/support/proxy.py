@@ -47,10 +47,12 @@ class RecordingProxy:
         *,
         on_request: Callable[[Exchange], object] = lambda _: None,
         on_answer: Callable[[Exchange], object] = lambda _: None,
+        idle_s: float | None = None,
     ) -> None:
         """Remember the server; nothing listens yet.
 
-        `on_request` is called before a request is passed on, `on_answer` before its answer is.
+        `on_request` is called before a request is passed on, `on_answer` before its answer is. A connection that has been
+        idle for `idle_s` is closed, as servers do; `dropped` counts those.
         """
         parts = urlsplit(target_url)
         assert parts.hostname is not None
@@ -59,6 +61,8 @@ class RecordingProxy:
         self.endpoint_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._on_request = on_request
         self._on_answer = on_answer
+        self._idle_s = idle_s
+        self.dropped = 0
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
         self._open: set[socket.socket] = set()
@@ -123,10 +127,21 @@ class RecordingProxy:
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
         upstream, downstream = MessageReader(client), MessageReader(server)
         while True:
-            head = upstream.head()
+            head = self._next_head(client, upstream)
             method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ", 2)
             exchange = self._note(method, target)
             self._pass_on(exchange, head, upstream, downstream, client, server)
+
+    def _next_head(self, client: socket.socket, upstream: MessageReader) -> bytes:
+        client.settimeout(self._idle_s)
+        try:
+            return upstream.head()
+        except TimeoutError:
+            with self._lock:
+                self.dropped += 1
+            raise ConnectionEnded from None
+        finally:
+            client.settimeout(None)
 
     def _pass_on(
         self,

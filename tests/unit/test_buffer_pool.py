@@ -6,27 +6,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
-from s3duct.domain.backpressure import DISK_RESERVE_BYTES, BufferLimits
+from s3duct.app.pipeline.buffer_pool import BufferPool, Host, Lease
+from s3duct.domain.backpressure import (
+    DISK_RESERVE_BYTES,
+    MEMORY_RESERVE_BYTES,
+    MIN_MEMORY_BYTES,
+    BufferLimits,
+    BufferWishes,
+)
 from s3duct.domain.errors import LocalResourceError
-from s3duct.domain.events import BackpressureStarted, Event
+from s3duct.domain.events import BackpressureStarted, Event, Notice
 from s3duct.domain.ports.chunk_memory import Placement
 from tests.fakes.chunk_memory import FakeChunkMemory
-from tests.fakes.probes import FakeDisk
+from tests.fakes.clock import FakeClock
+from tests.fakes.probes import FakeDisk, FakeMemory
 from tests.unit.saying import assert_well_said, run, settle
 
 
+class Limits(BufferWishes):
+    """Limits that are what they are: smaller ones than anybody may wish for."""
+
+    def resolve(self, cost_bytes: int, *, memory_available_bytes: int, disk_free_bytes: int) -> BufferLimits:
+        assert None not in {self.memory_bytes, self.scratch_bytes, self.max_chunks}
+        return BufferLimits(self.memory_bytes or 0, self.scratch_bytes or 0, self.max_chunks or 0)
+
+
 class Bench:
-    """A pool over fakes."""
+    """A pool over fakes. `spare_*`: what the machine has beyond what is always left alone."""
 
     def __init__(
-        self, *, memory: int = 100, scratch: int = 100, chunks: int = 10, spare_disk: int = 100
+        self,
+        *,
+        memory: int = 100,
+        scratch: int = 100,
+        chunks: int = 10,
+        spare_disk: int = 100,
+        spare_memory: int = 1000,
+        wishes: BufferWishes | None = None,
+        cost: int = 1,
     ) -> None:
         self.memory = FakeChunkMemory()
         self.disk = FakeDisk(DISK_RESERVE_BYTES + spare_disk)
+        self.probe = FakeMemory(MEMORY_RESERVE_BYTES + spare_memory)
         self.limits = BufferLimits(memory, scratch, chunks)
+        self.clock = FakeClock()
         self.events: list[Event] = []
-        self.pool = BufferPool(self.memory, self.disk, self.limits, self.events.append)
+        self.pool = BufferPool(
+            Host(self.memory, self.disk, self.probe),
+            wishes or Limits(memory, scratch, chunks),
+            cost_bytes=cost,
+            clock=self.clock,
+            listener=self.events.append,
+        )
+
+    @property
+    def notices(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Notice)]
 
     def take(self, size: int, overhead: int = 0) -> Lease | None:
         return self.pool.try_acquire(size, overhead_bytes=overhead)
@@ -105,7 +140,7 @@ def test_a_disk_that_fills_up_meanwhile_stops_scratch_and_nothing_else() -> None
 
 
 def test_an_allocation_that_fails_waits_for_others_and_fails_alone() -> None:
-    bench = Bench(memory=20)
+    bench = Bench(memory=20, scratch=0)
     lease = bench.must_take(10)
     bench.memory.full.add(Placement.MEMORY)
     assert bench.take(10) is None
@@ -130,8 +165,7 @@ def test_waiting_ends_with_a_release_that_makes_enough_room() -> None:
         bench.pool.release(held.pop())
         lease = await waiting
         assert lease.size_bytes == 20
-        assert len(bench.events) == 1
-        assert isinstance(bench.events[0], BackpressureStarted)
+        assert [type(event) for event in bench.events] == [BackpressureStarted]
 
     run(scene())
 
@@ -151,8 +185,166 @@ def test_waiting_ends_with_an_error_once_it_is_clear_that_nothing_helps() -> Non
         bench.pool.release(lease)
         with pytest.raises(LocalResourceError):
             await waiting
+        assert 5 < bench.clock.monotonic_s() < 60
+        assert len(bench.notices) == 1
+        assert "waiting up to" in bench.notices[0]
 
     run(scene())
+
+
+# --- the machine changes while a run goes on ---------------------------------------------------------------------------
+
+
+def test_memory_that_others_take_sends_chunks_to_scratch_and_back_once_it_is_free() -> None:
+    bench = Bench(memory=100, scratch=100)
+    bench.must_take(10)
+    bench.probe.available -= 991
+    bench.must_take(10)
+    assert (bench.sizes(Placement.MEMORY), bench.sizes(Placement.SCRATCH)) == ([10], [10])
+    bench.probe.available += 991
+    bench.must_take(10)
+    assert bench.sizes(Placement.MEMORY) == [10, 10]
+
+
+def test_what_is_promised_but_not_yet_filled_has_gone_from_what_the_machine_shows() -> None:
+    bench = Bench(memory=100, scratch=0, spare_memory=25)
+    first = bench.must_take(20)
+    assert bench.take(20) is None
+    bench.pool.filled(first)
+    bench.probe.available = MEMORY_RESERVE_BYTES + 5
+    assert bench.take(20) is None
+    bench.probe.available = MEMORY_RESERVE_BYTES + 20
+    assert bench.take(20) is not None
+
+
+def test_what_is_sealed_stays_promised_as_long_as_the_chunk_is_in_flight() -> None:
+    bench = Bench(memory=100, scratch=0, spare_memory=25)
+    lease = bench.must_take(10, 5)
+    bench.pool.filled(lease)
+    assert bench.take(21) is None
+    bench.pool.release(lease)
+    assert bench.take(21) is not None
+
+
+def test_limits_that_follow_the_machine_follow_it_anew() -> None:
+    bench = Bench(spare_disk=0, wishes=BufferWishes(max_chunks=4), cost=MIN_MEMORY_BYTES)
+    bench.probe.available = 4 * MIN_MEMORY_BYTES
+    bench.must_take(MIN_MEMORY_BYTES)
+    assert bench.take(MIN_MEMORY_BYTES) is None
+    bench.disk.free = DISK_RESERVE_BYTES + 2 * MIN_MEMORY_BYTES
+    bench.must_take(MIN_MEMORY_BYTES)
+    assert [region.placement for region in bench.memory.out].count(Placement.SCRATCH) == 1
+    bench.probe.available = 20 * MIN_MEMORY_BYTES
+    bench.must_take(MIN_MEMORY_BYTES)
+    assert [region.placement for region in bench.memory.out].count(Placement.MEMORY) == 2
+
+
+def test_what_is_in_use_does_not_make_the_limits_smaller() -> None:
+    bench = Bench(wishes=BufferWishes(memory_bytes=MIN_MEMORY_BYTES, max_chunks=9))
+    bench.disk.free = 4 * DISK_RESERVE_BYTES
+    before = bench.pool.limits()
+    for _ in range(2):
+        bench.must_take(DISK_RESERVE_BYTES // 4, 1)
+        bench.disk.free -= DISK_RESERVE_BYTES // 4
+    assert bench.pool.limits() == before
+
+
+def test_a_disk_that_somebody_frees_is_noticed_while_waiting() -> None:
+    async def scene() -> None:
+        bench = Bench(memory=10, scratch=100, spare_disk=0)
+        bench.must_take(10)
+        waiting = asyncio.ensure_future(bench.pool.acquire(10))
+        await settle()
+        bench.disk.free += 10
+        await settle()
+        assert not waiting.done()
+        bench.clock.advance(2)
+        await settle()
+        assert waiting.done()
+        assert waiting.result().region.placement is Placement.SCRATCH
+        assert bench.notices == []
+
+    run(scene())
+
+
+def test_a_run_under_way_waits_a_while_for_others_to_free_something() -> None:
+    async def scene() -> None:
+        bench = Bench(memory=10, scratch=100, spare_disk=0)
+        bench.pool.release(bench.must_take(10))
+        bench.probe.available = 0
+        waiting = asyncio.ensure_future(bench.pool.acquire(10))
+        for _ in range(20):
+            if len(bench.clock.naps) == 3:
+                break
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        bench.probe.available = MEMORY_RESERVE_BYTES + 10
+        assert (await waiting).region.placement is Placement.MEMORY
+        assert len(bench.notices) == 1
+
+    run(scene())
+
+
+def test_a_run_that_has_not_begun_waits_for_nobody() -> None:
+    bench = Bench(memory=10, scratch=100, spare_disk=0, spare_memory=0)
+    with pytest.raises(LocalResourceError):
+        run(bench.pool.acquire(10))
+    assert bench.clock.naps == []
+
+
+def test_memory_that_is_refused_leaves_scratch() -> None:
+    bench = Bench()
+    bench.memory.full.add(Placement.MEMORY)
+    assert bench.must_take(10).region.placement is Placement.SCRATCH
+
+
+def test_scratch_that_fails_is_told_once_and_again_after_it_has_worked() -> None:
+    async def scene() -> None:
+        bench = Bench(memory=10)
+        in_memory = bench.must_take(10)
+        for _ in range(2):
+            bench.memory.full.add(Placement.SCRATCH)
+            for _ in range(3):
+                assert bench.take(10) is None
+            bench.memory.full.clear()
+            bench.pool.release(bench.must_take(10))
+        assert bench.notices == ["no scratch left for 10 bytes: waiting for chunks in flight"] * 2
+        bench.memory.full.add(Placement.SCRATCH)
+        bench.pool.release(in_memory)
+        assert bench.must_take(10).region.placement is Placement.MEMORY
+
+    run(scene())
+
+
+class KeepingMemory(FakeChunkMemory):
+    """Keeps what is released, as the real one does; `trimmed` counts what was given back to the machine."""
+
+    kept = 0
+    trimmed = 0
+
+    @property
+    def spare_bytes(self) -> int:
+        return self.kept
+
+    def trim(self) -> None:
+        self.kept, self.trimmed = 0, self.trimmed + self.kept
+
+
+def test_memory_that_is_kept_is_ours_to_use_and_given_back_when_it_is_of_no_use() -> None:
+    bench = Bench(spare_memory=0)
+    memory = bench.memory = KeepingMemory()
+    memory.kept = 10
+    bench.pool = BufferPool(
+        Host(memory, bench.disk, bench.probe),
+        Limits(100, 100, 10),
+        cost_bytes=1,
+        clock=bench.clock,
+        listener=bench.events.append,
+    )
+    assert bench.must_take(10).region.placement is Placement.MEMORY
+    assert memory.trimmed == 0
+    bench.must_take(11)
+    assert memory.trimmed == 10
 
 
 def test_one_who_waited_in_vain_takes_nothing() -> None:
