@@ -81,21 +81,25 @@ def admit(
     Returns:
         Where it may go; `WAIT` while buffers in use will come back; `ABORT` if none is in use and it fits nowhere.
     """
-    if usage.chunks < limits.max_chunks:
-        limit_left = limits.memory_bytes - usage.memory_bytes
-        host_left = room.memory_bytes - usage.promised_bytes
-        if Admission.MEMORY not in refused and size_bytes + overhead_bytes <= min(
-            limit_left, host_left - MEMORY_RESERVE_BYTES
-        ):
-            return Admission.MEMORY
-        scratch_left = min(limits.scratch_bytes - usage.scratch_bytes, room.disk_bytes - DISK_RESERVE_BYTES)
-        if (
-            Admission.SCRATCH not in refused
-            and size_bytes <= scratch_left
-            and overhead_bytes <= min(limit_left, host_left)
-        ):
-            return Admission.SCRATCH
-    return Admission.WAIT if usage.chunks else Admission.ABORT
+    if usage.chunks >= limits.max_chunks:
+        return Admission.WAIT
+    limit_left = limits.memory_bytes - usage.memory_bytes
+    host_left = room.memory_bytes - usage.promised_bytes
+    needed = size_bytes + overhead_bytes
+    in_memory = Admission.MEMORY not in refused and needed <= min(limit_left, host_left)
+    if in_memory and needed <= host_left - MEMORY_RESERVE_BYTES:
+        return Admission.MEMORY
+    scratch_left = min(limits.scratch_bytes - usage.scratch_bytes, room.disk_bytes - DISK_RESERVE_BYTES)
+    if (
+        Admission.SCRATCH not in refused
+        and size_bytes <= scratch_left
+        and overhead_bytes <= min(limit_left, host_left)
+    ):
+        return Admission.SCRATCH
+    if usage.chunks:
+        return Admission.WAIT
+    # Nothing will come back: rather with the last of the memory than not at all.
+    return Admission.MEMORY if in_memory else Admission.ABORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,7 +286,7 @@ def test_a_run_under_way_waits_a_while_for_others_to_free_something() -> None:
 
 
 def test_a_run_that_has_not_begun_waits_for_nobody() -> None:
-    bench = Bench(memory=10, scratch=100, spare_disk=0, spare_memory=0)
+    bench = Bench(memory=10, scratch=100, spare_disk=0, spare_memory=9 - MEMORY_RESERVE_BYTES)
     with pytest.raises(LocalResourceError):
         run(bench.pool.acquire(10))
     assert bench.clock.naps == []
