@@ -13,6 +13,8 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _FALLBACK_BYTES = 1 << 30
 # What each limit is held against, see setrlimit(2) and proc_pid_status(5).
 _RLIMITS = ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData"))
+# These count what may be touched, not what is: 8 MiB of stack for each thread that the client of the store still starts.
+_THREADS_TO_COME_BYTES = 64 << 20
 
 
 class LinuxMemoryProbe(MemoryProbe):
@@ -46,7 +48,7 @@ class LinuxMemoryProbe(MemoryProbe):
                 continue
             used = _field(self._proc / "self" / "status", name)
             if used is not None:
-                yield soft - used
+                yield soft - used - _THREADS_TO_COME_BYTES
 
 
 def _field(file: Path, name: str) -> int | None:

@@ -18,7 +18,7 @@ from s3duct.domain.sizes import format_size
 _LOOK_EVERY_S = 1.0
 # How long a run under way, with nothing in flight, waits for others to free something. A run of many hours should not end
 # because of a moment's shortage; one that is short for longer should say so while somebody may still look.
-_PATIENCE_S = 10.0
+_PATIENCE_S = 5.0
 
 _PLACEMENTS = {Admission.MEMORY: Placement.MEMORY, Admission.SCRATCH: Placement.SCRATCH}
 
@@ -78,7 +78,9 @@ class BufferPool:
         self._unfilled: set[Lease] = set()
         self._returned = asyncio.Event()
         self._has_served = False
-        self._is_short = False
+        # What the user was told of, and has not worked since: a long run must not say it before every chunk. `ABORT` stands
+        # for a wait with nothing in flight.
+        self._told: set[Admission] = set()
 
     @property
     def in_use(self) -> int:
@@ -105,7 +107,9 @@ class BufferPool:
                 give_up_s = now_s + _PATIENCE_S if give_up_s is None else give_up_s
                 if not self._has_served or now_s >= give_up_s:
                     raise
-                self._tell_of_shortage(error, f"waiting up to {_PATIENCE_S:.0f} s for others to free some")
+                self._tell_once(
+                    Admission.ABORT, error, f"waiting up to {_PATIENCE_S:.0f} s for others to free some"
+                )
                 await self._clock.sleep(_LOOK_EVERY_S)
                 continue
             if lease is not None:
@@ -124,26 +128,32 @@ class BufferPool:
         """
         room = self._host.room()
         limits = self._limits_within(room)
-        refused: frozenset[Admission] = frozenset()
-        failure: LocalResourceError | None = None
+        failures: dict[Admission, LocalResourceError] = {}
         while True:
             decision = admit(
-                size_bytes, overhead_bytes, limits=limits, usage=self._usage(), room=room, refused=refused
+                size_bytes,
+                overhead_bytes,
+                limits=limits,
+                usage=self._usage(),
+                room=room,
+                refused=frozenset(failures),
             )
             if decision is not Admission.MEMORY:
                 self._host.memory.trim()  # not of use now: others may need it
-            if decision is Admission.WAIT:
-                if failure is not None:
-                    self._tell_of_shortage(failure, "waiting for chunks in flight")
-                return None
             if decision is Admission.ABORT:
-                raise failure or _no_room(size_bytes, limits, room)
-            try:
-                region = self._host.memory.allocate(size_bytes, _PLACEMENTS[decision])
-            except LocalResourceError as error:
-                failure, refused = failure or error, refused | {decision}
-                continue
-            return self._admitted(Lease(region, size_bytes, overhead_bytes), failure)
+                raise next(iter(failures.values()), _no_room(size_bytes, limits, room))
+            lease = None
+            if decision is not Admission.WAIT:
+                try:
+                    region = self._host.memory.allocate(size_bytes, _PLACEMENTS[decision])
+                except LocalResourceError as error:
+                    failures[decision] = error
+                    continue
+                lease = Lease(region, size_bytes, overhead_bytes)
+                self._take(lease, decision)
+            for placement, failure in failures.items():
+                self._tell_once(placement, failure, "going on without it as long as that is possible")
+            return lease
 
     def filled(self, lease: Lease) -> None:
         """Note that a region holds all it will hold: from now on the machine's own figures show what it takes."""
@@ -156,13 +166,11 @@ class BufferPool:
         self._unfilled.discard(lease)
         self._returned.set()
 
-    def _admitted(self, lease: Lease, failure: LocalResourceError | None) -> Lease:
+    def _take(self, lease: Lease, placement: Admission) -> None:
         self._leases.add(lease)
         self._unfilled.add(lease)
         self._has_served = True
-        if failure is None:
-            self._is_short = False
-        return lease
+        self._told -= {placement, Admission.ABORT}
 
     def _limits_within(self, room: HostRoom) -> BufferLimits:
         """What is in use counts as room: the limits say what all buffers together may take."""
@@ -185,9 +193,9 @@ class BufferPool:
             ),
         )
 
-    def _tell_of_shortage(self, error: LocalResourceError, what_now: str) -> None:
-        if not self._is_short:
-            self._is_short = True
+    def _tell_once(self, what: Admission, error: LocalResourceError, what_now: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
             self._listener(Notice(f"{error.message}: {what_now}"))
 
     async def _until_something_may_have_changed(self) -> None:

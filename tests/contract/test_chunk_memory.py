@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 import random
 import resource
@@ -20,6 +22,7 @@ from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.ports.chunk_memory import Placement
 from tests.fakes.chunk_memory import FakeChunkMemory
 from tests.fakes.strict_memory import StrictChunkMemory
+from tests.support.small_hosts import mounted_ext2, mounted_tmpfs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +40,7 @@ def scratch(tmp_path: Path) -> Path:
     return tmp_path / "not yet" / "there"
 
 
-@pytest.fixture(params=["mmap", "mmap without O_TMPFILE", "fake", "strict fake"])
+@pytest.fixture(params=["mmap", "mmap without O_TMPFILE", "mmap without fallocate", "fake", "strict fake"])
 def memory(request: pytest.FixtureRequest, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> ChunkMemory:
     if request.param == "fake":
         return FakeChunkMemory()
@@ -45,6 +48,8 @@ def memory(request: pytest.FixtureRequest, scratch: Path, monkeypatch: pytest.Mo
         return StrictChunkMemory()
     if request.param == "mmap without O_TMPFILE":
         monkeypatch.delattr(os, "O_TMPFILE")
+    if request.param == "mmap without fallocate":
+        monkeypatch.delattr(os, "posix_fallocate")
     return MmapChunkMemory(scratch)
 
 
@@ -138,6 +143,22 @@ def test_what_does_not_fit_is_a_local_error(memory: ChunkMemory) -> None:
     memory.allocate(1000, Placement.MEMORY).release()
 
 
+@every_placement
+def test_memory_that_is_kept_can_be_given_back_and_nothing_that_is_in_use(
+    memory: ChunkMemory, placement: Placement
+) -> None:
+    used, released = memory.allocate(5000, placement), memory.allocate(5000, placement)
+    used.view[:] = b"u" * 5000
+    assert memory.spare_bytes == 0
+    released.release()
+    assert memory.spare_bytes in ({0, 5000} if placement is Placement.MEMORY else {0})
+    memory.trim()
+    assert memory.spare_bytes == 0
+    assert used.view == b"u" * 5000
+    memory.allocate(5000, placement).release()
+    used.release()
+
+
 # --- mmap ----------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +169,25 @@ def test_memory_is_used_again(scratch: Path) -> None:
         region.view[0] = 1
         region.release()
     assert not scratch.exists()  # no scratch folder where none is needed
+
+
+def test_what_is_kept_is_counted_used_first_and_unmapped_when_it_is_given_back(scratch: Path) -> None:
+    memory = MmapChunkMemory(scratch)
+    regions = [memory.allocate(64 * MIB, Placement.MEMORY) for _ in range(2)]
+    for region in regions:
+        region.release()
+    assert memory.spare_bytes == 128 * MIB
+    again = memory.allocate(64 * MIB, Placement.MEMORY)
+    assert memory.spare_bytes == 64 * MIB
+    before = _address_space()
+    memory.trim()
+    assert before - _address_space() >= 64 * MIB
+    again.release()
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm", encoding="utf-8") as sizes:  # noqa: PTH123 - a file of the kernel
+        return int(sizes.read().split()[0]) * resource.getpagesize()
 
 
 def _mapped_files() -> list[str]:
@@ -191,6 +231,159 @@ def test_scratch_stays_mapped_while_a_view_is_held_and_goes_with_it(scratch: Pat
     held.release()
     del region, held
     assert not any(str(scratch) in line for line in _mapped_files())
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+def test_where_space_cannot_be_reserved_it_is_written(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    blocks = []
+    real = mmap.mmap
+
+    def looking(descriptor: int, size_bytes: int) -> mmap.mmap:
+        blocks.append(os.fstat(descriptor).st_blocks * 512)
+        return real(descriptor, size_bytes)
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    monkeypatch.setattr(mmap, "mmap", looking)
+    region = MmapChunkMemory(scratch).allocate(3 * MIB + 5, Placement.SCRATCH)
+    assert blocks[0] >= 3 * MIB + 5
+    assert region.view == bytes(3 * MIB + 5)
+    region.release()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.ENOMEM],
+    ids=lambda number: errno.errorcode[number],
+)
+@pytest.mark.parametrize("at", ["open", "posix_fallocate", "pwrite"])
+def test_whatever_the_disk_answers_is_a_local_error(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, at: str, number: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if at == "pwrite":
+        monkeypatch.delattr(os, "posix_fallocate")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a folder of the kernel
+    with monkeypatch.context() as patch:
+        patch.setattr(os, at, fail)
+        with pytest.raises(LocalResourceError) as caught:
+            MmapChunkMemory(scratch).allocate(1000, Placement.SCRATCH)
+    assert caught.value.message.endswith(os.strerror(number))
+    assert caught.value.hint
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+    assert list(scratch.iterdir()) == []
+
+
+@every_placement
+def test_memory_that_python_cannot_get_is_a_local_error(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch, placement: Placement
+) -> None:
+    def exhausted(*_: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(mmap, "mmap", exhausted)
+    with pytest.raises(LocalResourceError) as caught:
+        MmapChunkMemory(scratch).allocate(1000, placement)
+    assert "\n" not in caught.value.message
+
+
+def test_a_scratch_folder_that_vanishes_is_made_again(scratch: Path) -> None:
+    memory = MmapChunkMemory(scratch)
+    first = memory.allocate(5000, Placement.SCRATCH)
+    first.view[:] = b"f" * 5000
+    scratch.rmdir()
+    scratch.parent.rmdir()
+    second = memory.allocate(5000, Placement.SCRATCH)
+    assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+    assert first.view == b"f" * 5000
+    first.release()
+    second.release()
+
+
+def test_a_name_that_a_killed_process_left_is_removed(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without O_TMPFILE there is a moment in which a scratch file has a name, and no content."""
+    monkeypatch.delattr(os, "O_TMPFILE")
+    scratch.mkdir(parents=True)
+    for name, content in (
+        ("s3duct-stale", b""),
+        ("s3duct-young", b""),
+        ("s3duct-full", b"x"),
+        ("other", b""),
+    ):
+        (scratch / name).write_bytes(content)
+        if name != "s3duct-young":
+            os.utime(scratch / name, (0, 0))
+    MmapChunkMemory(scratch).allocate(1000, Placement.SCRATCH).release()
+    assert {path.name for path in scratch.iterdir()} == {"s3duct-young", "s3duct-full", "other"}
+
+
+FILL = textwrap.dedent(
+    """
+    import errno, os, sys
+    from pathlib import Path
+    from s3duct.adapters.chunk_memory import MmapChunkMemory
+    from s3duct.domain.errors import LocalResourceError
+    from s3duct.domain.ports.chunk_memory import Placement
+    folder, manner = sys.argv[1:]
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+    if manner == "refused":
+        os.posix_fallocate = refuse
+    if manner == "holes":
+        os.posix_fallocate = lambda descriptor, _, size_bytes: os.ftruncate(descriptor, size_bytes)
+    memory, regions = MmapChunkMemory(Path(folder)), []
+    try:
+        while len(regions) < 100:
+            regions.append(memory.allocate(1 << 20, Placement.SCRATCH))
+    except LocalResourceError as error:
+        print(len(regions), error.message)
+    for region in regions:
+        region.view[:] = b"x" * (1 << 20)
+    regions.pop().release()
+    memory.allocate(1 << 20, Placement.SCRATCH).view[:] = b"y" * (1 << 20)
+    """
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "manner"),
+    [("tmpfs", "reserved"), ("tmpfs", "refused"), ("ext2", "reserved"), ("tmpfs", "holes")],
+)
+def test_every_byte_of_a_region_can_be_written_on_a_disk_that_is_full(
+    tmp_path: Path, kind: str, manner: str
+) -> None:
+    """A hole in a mapped file would be a SIGBUS then, as the last case shows: it makes holes. ext2 has no fallocate."""
+    disk = tmp_path / "disk"
+    small = mounted_tmpfs(disk, "size=10m") if kind == "tmpfs" else mounted_ext2(disk, 10 * MIB)
+    with small as point:
+        ended = subprocess.run(
+            [sys.executable, "-c", FILL, str(point / "scratch"), manner],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert list((point / "scratch").iterdir()) == []
+    if manner == "holes":
+        assert ended.returncode == -signal.SIGBUS
+        return
+    assert ended.returncode == 0, ended.stderr
+    assert 5 < int(ended.stdout.split()[0]) <= 10
+    assert "No space left on device" in ended.stdout
+
+
+def test_a_disk_without_inodes_and_one_that_is_read_only_are_local_errors(tmp_path: Path) -> None:
+    for name, options, reason in (("few", "nr_inodes=2", "No space left"), ("ro", "ro", "Read-only")):
+        with mounted_tmpfs(tmp_path / name, options) as point:
+            memory = MmapChunkMemory(point / "scratch")
+            with pytest.raises(LocalResourceError, match=reason):
+                memory.allocate(1000, Placement.SCRATCH)
 
 
 def test_a_full_disk_is_an_error_at_once(scratch: Path) -> None:

@@ -185,7 +185,7 @@ def test_waiting_ends_with_an_error_once_it_is_clear_that_nothing_helps() -> Non
         bench.pool.release(lease)
         with pytest.raises(LocalResourceError):
             await waiting
-        assert 5 < bench.clock.monotonic_s() < 60
+        assert 2 < bench.clock.monotonic_s() < 60
         assert len(bench.notices) == 1
         assert "waiting up to" in bench.notices[0]
 
@@ -308,10 +308,15 @@ def test_scratch_that_fails_is_told_once_and_again_after_it_has_worked() -> None
                 assert bench.take(10) is None
             bench.memory.full.clear()
             bench.pool.release(bench.must_take(10))
-        assert bench.notices == ["no scratch left for 10 bytes: waiting for chunks in flight"] * 2
+        assert (
+            bench.notices
+            == ["no scratch left for 10 bytes: going on without it as long as that is possible"] * 2
+        )
         bench.memory.full.add(Placement.SCRATCH)
         bench.pool.release(in_memory)
         assert bench.must_take(10).region.placement is Placement.MEMORY
+        assert bench.take(10) is None
+        assert len(bench.notices) == 3  # that memory works says nothing of scratch
 
     run(scene())
 

@@ -1,0 +1,53 @@
+"""A consumer that reads slowly from get, for so long that the store closes the connections that are idle meanwhile."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.servers import S3Server
+from tests.support.buckets import ServerBucket
+from tests.support.data import MIB, random_bytes
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.streams import Stream
+
+# How long it reads: `S3DUCT_SLOW_READER_S=300` for minutes.
+LASTS_S = float(os.environ.get("S3DUCT_SLOW_READER_S", "8"))
+RATE = 1.5 * MIB
+CHUNK = 3 * MIB  # a new one is wanted every two seconds
+IDLE_S = 1.0
+
+
+@pytest.mark.timeout(LASTS_S + 300)
+def test_a_slow_reader_gets_every_byte_from_a_store_that_closes_idle_connections(
+    seaweedfs: S3Server, unique_name: str
+) -> None:
+    content = b"".join(
+        random_bytes(CHUNK, f"slow {number}") for number in range(max(int(LASTS_S * RATE / CHUNK), 2))
+    )
+    with (
+        FaultyProxy(seaweedfs.endpoint_url, idle_s=IDLE_S) as proxy,
+        closing(ServerBucket(seaweedfs, endpoint_url=proxy.endpoint_url)) as bucket,
+    ):
+        stream = Stream(bucket, unique_name)
+        stream.put(content, "--chunk-size", str(CHUNK))
+        started_s, dropped = time.monotonic(), proxy.dropped
+
+        def pace(read_bytes: int) -> None:
+            ahead_s = read_bytes / RATE - (time.monotonic() - started_s)
+            if ahead_s > 0:
+                time.sleep(ahead_s)
+
+        with stream.start("get", "--buffer-chunks", "1", on_output=pace) as running:
+            restored = running.wait(LASTS_S + 120).expect(0)
+        assert restored.stdout_bytes == len(content)
+        assert restored.stdout == content or len(content) > len(restored.stdout) == 0
+        dropped = proxy.dropped - dropped
+    assert dropped > 0
+    assert "next try in" not in restored.stderr
+    print(
+        f"{restored.stdout_bytes} bytes in {time.monotonic() - started_s:.1f} s, {dropped} idle connections closed"
+    )
