@@ -71,7 +71,9 @@ def guarded(call: Callable[[], int]) -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except MemoryError:
-        exhausted = LocalResourceError("no memory is left", hint="lower --memory-limit or --chunk-size")
+        exhausted = LocalResourceError(
+            "no memory is left", hint="lower --memory-limit, --buffer-chunks or --chunk-size"
+        )
         report(exhausted)
         return exhausted.exit_code
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line
