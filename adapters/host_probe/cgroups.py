@@ -60,7 +60,7 @@ def _left_up_from(path: str, mounts: list[Mount], default: Path, version: _Versi
     shown = PurePosixPath(mounts[-1].root if mounts else "/")
     inner = PurePosixPath(path or "/")
     below = inner.relative_to(shown) if inner.is_relative_to(shown) else PurePosixPath(*inner.parts[1:])
-    group = base if ".." in below.parts else base / below
+    group = base / below
     for folder in (group, *group.parents):
         yield from _left_in(folder, version)
         if folder == base:

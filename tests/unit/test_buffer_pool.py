@@ -249,6 +249,15 @@ def test_what_is_in_use_does_not_make_the_limits_smaller() -> None:
     assert bench.pool.limits() == before
 
 
+def test_neither_does_memory_that_is_in_use() -> None:
+    bench = Bench(wishes=BufferWishes(max_chunks=9))
+    bench.probe.available = 8 * MIN_MEMORY_BYTES
+    before = bench.pool.limits()
+    bench.pool.filled(bench.must_take(MIN_MEMORY_BYTES, 1))
+    bench.probe.available -= MIN_MEMORY_BYTES + 1
+    assert bench.pool.limits() == before
+
+
 def test_a_disk_that_somebody_frees_is_noticed_while_waiting() -> None:
     async def scene() -> None:
         bench = Bench(memory=10, scratch=100, spare_disk=0)
@@ -315,8 +324,11 @@ def test_scratch_that_fails_is_told_once_and_again_after_it_has_worked() -> None
         bench.memory.full.add(Placement.SCRATCH)
         bench.pool.release(in_memory)
         assert bench.must_take(10).region.placement is Placement.MEMORY
-        assert bench.take(10) is None
-        assert len(bench.notices) == 3  # that memory works says nothing of scratch
+        for _ in range(2):
+            assert bench.take(10) is None
+            assert len(bench.notices) == 3  # that memory works says nothing of scratch
+            bench.pool.release(next(iter(bench.pool._leases)))
+            assert bench.must_take(10).region.placement is Placement.MEMORY
 
     run(scene())
 

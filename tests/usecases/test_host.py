@@ -102,6 +102,14 @@ async def test_memory_that_others_take_meanwhile_is_done_without_and_used_again(
     assert await world.restored() == DATA
 
 
+@on_quick_loop
+async def test_what_is_read_whole_is_seen_by_the_machine_and_not_counted_twice() -> None:
+    world, memory = await world_for(_put)
+    world.memory_probe.available = MEMORY_RESERVE_BYTES + CHUNK + CHUNK // 2
+    await world.put(DATA)
+    assert set(memory.placements) == {Placement.MEMORY}
+
+
 @runs
 @on_quick_loop
 async def test_a_machine_that_has_nothing_left_any_more_ends_the_run_after_what_is_in_flight(
