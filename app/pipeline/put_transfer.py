@@ -21,7 +21,7 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.errors import InputDiverged, SourceError, StoreError, UsageError
+from s3duct.domain.errors import InputDiverged, LocalResourceError, SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
 from s3duct.domain.ports.clock import Clock
@@ -116,7 +116,8 @@ class PutTransfer:
             ResumeError: the source does not continue the run on record.
             SourceError: as it comes; chunks that were read whole are stored, what is behind them is not: it need not be the
                 end of the stream.
-            StoreError, AccessDenied, LocalResourceError: as they come.
+            LocalResourceError: there is no room for the next chunk; as above. Or the journal cannot be written.
+            StoreError, AccessDenied: as they come.
             Interrupted: a stop was requested; chunks that were read whole are stored.
         """
         reader = BlockingThread("source")
@@ -134,8 +135,11 @@ class PutTransfer:
         except _StopRequested:
             await self._wind_down()
             raise self._stop.as_error("run the same command again to go on from what is stored") from None
-        except SourceError:
-            await self._wind_down()
+        except (SourceError, LocalResourceError):
+            if (
+                not self._failure.done()
+            ):  # a journal that fails ends the run at once; a buffer that fits nowhere does not
+                await self._wind_down()
             raise
         finally:
             reader.close()

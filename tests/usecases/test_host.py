@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
@@ -11,6 +12,7 @@ from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.events import ChunkStarted, Event, Notice
 from s3duct.domain.ports.chunk_memory import Placement, Region
 from s3duct.domain.sizes import GIB
+from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.probes import FakeDisk, FakeMemory
 from tests.fakes.strict_memory import StrictChunkMemory
 from tests.usecases.loop import failure_of, on_quick_loop
@@ -121,15 +123,22 @@ async def test_a_machine_that_has_nothing_left_any_more_ends_the_run_after_what_
         if isinstance(event, ChunkStarted) and event.index == 2:
             world.memory_probe.available, world.disk.free = 0, DISK_RESERVE_BYTES
 
+    async def journal_slowly(operation: Operation, phase: Phase) -> None:
+        if operation.is_of_journal and phase is Phase.BEFORE and operation.method == "put":
+            for _ in range(100):
+                await asyncio.sleep(0)
+
     world.reactions.append(react)
+    world.store.hooks.append(journal_slowly)
     error = await failure_of(run(world))
     assert isinstance(error, LocalResourceError)
     assert "no room for a chunk" in error.message
     assert any("waiting up to" in event.message for event in world.heard(Notice))
     if run is _put:
-        # What was in flight is stored and on record; the next run goes on from there.
+        # What was in flight is stored and on record, in the bucket too; the next run goes on from there, on any machine.
         assert sorted(world.journals.recorded()) == [0, 1, 2]
-        again = world.restarted()
-        assert (await again.put(DATA)).chunks_resumed == 3
-        assert await again.restored() == DATA
+        world.let_claims_go_stale()
+        elsewhere = world.elsewhere()
+        assert (await elsewhere.put(DATA)).chunks_resumed == 3
+        assert await elsewhere.restored() == DATA
     assert len(memory.placements) == 3
