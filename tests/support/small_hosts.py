@@ -66,4 +66,4 @@ def _try(*command: str) -> None:
         subprocess.run(command, check=True, timeout=30, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", None) or str(error)
-        pytest.skip(f"{command[0]} is not possible here: {reason.strip()}")
+        pytest.skip(f"{command[0]} is not possible here: {reason.strip().splitlines()[0]}")
