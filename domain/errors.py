@@ -268,6 +268,10 @@ class StoreError(S3ductError):
     exit_code = ExitCode.STORE_UNAVAILABLE
 
 
+class OperationUnsupported(StoreError):
+    """The store does not implement the operation. A retry cannot help."""
+
+
 class StoreUnavailable(StoreError):
     """Network trouble, time-out or a 5xx answer. A retry may help.
 

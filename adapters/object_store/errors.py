@@ -18,6 +18,7 @@ from s3duct.domain.errors import (
     CredentialsExpired,
     ObjectExists,
     ObjectNotFound,
+    OperationUnsupported,
     S3ductError,
     StoreError,
     StoreThrottled,
@@ -86,6 +87,8 @@ _REQUEST_TIME = re.compile(r"<RequestTime>(\d{8}T\d{6}Z)</RequestTime>")
 _SERVER_TIME = re.compile(r"<ServerTime>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)Z</ServerTime>")
 _SERVER_ERROR = 500
 _NOT_IMPLEMENTED = 501
+_NOT_ALLOWED = 405
+_UNSUPPORTED_CODES = {"NotImplemented", "MethodNotAllowed"}
 _CLIENT_ERROR = 400
 
 
@@ -105,6 +108,19 @@ def translate(error: Exception, *, key: str) -> Exception:
         or _by_class(error, status, key, detail)
         or _by_text(text, code, status, detail)
     )
+
+
+def translate_answer(status: int, code: str, message: str, *, key: str) -> S3ductError:
+    """Return the domain error for an answer of S3 over `key`, as another client than obstore has parsed it."""
+    if code in _UNSUPPORTED_CODES or status in (_NOT_IMPLEMENTED, _NOT_ALLOWED):
+        return OperationUnsupported(f"the store does not implement this: {code or f'HTTP {status}'}")
+    text = " ".join(message.split())[:_LONGEST_TEXT]
+    detail = f"{code}: {text}".rstrip(": .") if code and text else code or f"HTTP {status}"
+    if by_code := _by_code(code, key, detail, ""):
+        return by_code
+    if status in _DENIED_STATUSES:
+        return AccessDenied(f"access denied: {detail}", hint=_DENIED_HINTS["AccessDenied"])
+    return _by_text("", code, status, detail)
 
 
 def is_condition_unsupported(error: Exception) -> bool:

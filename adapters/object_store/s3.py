@@ -130,7 +130,7 @@ class S3ObjectStore(ObstoreObjectStore):
     def _connect(self) -> S3Store:
         settings = self._settings
         stall = timedelta(seconds=_PATIENCE_S + settings.part_bytes / _SLOWEST_BYTES_PER_S)
-        virtual = _is_virtual(settings)
+        virtual = is_virtual(settings)
         return S3Store(
             settings.bucket,
             config={**_FIXED, **_endpoint(settings, virtual=virtual)},
@@ -181,11 +181,17 @@ class S3ObjectStore(ObstoreObjectStore):
         return type(cause)(cause.message, hint=cause.hint)
 
 
-def _is_virtual(settings: S3Settings) -> bool:
+def is_virtual(settings: S3Settings) -> bool:
+    """Whether the bucket's name goes in front of the host."""
     if settings.addressing is AddressingStyle.AUTO:
         # Names with dots do not match the wildcard of AWS's certificates.
         return settings.endpoint_url is None and "." not in settings.bucket
     return settings.addressing is AddressingStyle.VIRTUAL
+
+
+def check_endpoint(settings: S3Settings) -> None:
+    """Raise `UsageError` if the endpoint cannot be used."""
+    _endpoint(settings, virtual=False)
 
 
 def _endpoint(settings: S3Settings, *, virtual: bool) -> S3Config:

@@ -70,18 +70,18 @@ class HookedStore(ObjectStore):
         self, key: str, data: Bytes, *, create_only: bool = False, storage_class: str | None = None
     ) -> StoredObject:
         """Atomic: there is no middle."""
-        operation = self._begun("put", key, create_only=create_only, storage_class=storage_class)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("put", key, create_only=create_only, storage_class=storage_class)
+        await self.tell(operation, Phase.BEFORE)
         stored = await self.inner.put(key, data, create_only=create_only, storage_class=storage_class)
-        await self._tell(operation, Phase.AFTER)
+        await self.tell(operation, Phase.AFTER)
         return stored
 
     async def put_parts(
         self, key: str, parts: AsyncIterator[Bytes], *, part_bytes: int, storage_class: str | None = None
     ) -> StoredObject:
         """The middle is after the first piece; what fails there leaves nothing behind."""
-        operation = self._begun("put_parts", key, storage_class=storage_class)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("put_parts", key, storage_class=storage_class)
+        await self.tell(operation, Phase.BEFORE)
 
         async def passed() -> AsyncIterator[Bytes]:
             first = True
@@ -89,38 +89,38 @@ class HookedStore(ObjectStore):
                 yield piece
                 if first:
                     first = False
-                    await self._tell(operation, Phase.MIDWAY)
+                    await self.tell(operation, Phase.MIDWAY)
 
         stored = await self.inner.put_parts(key, passed(), part_bytes=part_bytes, storage_class=storage_class)
-        await self._tell(operation, Phase.AFTER)
+        await self.tell(operation, Phase.AFTER)
         return stored
 
     async def get(self, key: str) -> AsyncIterator[Bytes]:
         """The middle is half of the body."""
-        operation = self._begun("get", key)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("get", key)
+        await self.tell(operation, Phase.BEFORE)
         pieces = self.inner.get(key)
         async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
             body = self.in_transit(key, b"".join([bytes(piece) async for piece in pieces]))
         half = len(body) // 2
         if half:
             yield body[:half]
-        await self._tell(operation, Phase.MIDWAY)
+        await self.tell(operation, Phase.MIDWAY)
         yield body[half:]
-        await self._tell(operation, Phase.AFTER)
+        await self.tell(operation, Phase.AFTER)
 
     async def head(self, key: str) -> StoredObject:
         """Metadata of one object."""
-        operation = self._begun("head", key)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("head", key)
+        await self.tell(operation, Phase.BEFORE)
         found = await self.inner.head(key)
-        await self._tell(operation, Phase.AFTER)
+        await self.tell(operation, Phase.AFTER)
         return found
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
         """The middle is after the first entry."""
-        operation = self._begun("list", prefix)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("list", prefix)
+        await self.tell(operation, Phase.BEFORE)
         entries = self.inner.list(prefix, start_after=start_after)
         async with aclosing(cast("AsyncGenerator[StoredObject, None]", entries)):
             first = True
@@ -128,23 +128,25 @@ class HookedStore(ObjectStore):
                 yield entry
                 if first:
                     first = False
-                    await self._tell(operation, Phase.MIDWAY)
-        await self._tell(operation, Phase.AFTER)
+                    await self.tell(operation, Phase.MIDWAY)
+        await self.tell(operation, Phase.AFTER)
 
     async def delete(self, key: str) -> None:
         """Delete one object."""
-        operation = self._begun("delete", key)
-        await self._tell(operation, Phase.BEFORE)
+        operation = self.begun("delete", key)
+        await self.tell(operation, Phase.BEFORE)
         await self.inner.delete(key)
-        await self._tell(operation, Phase.AFTER)
+        await self.tell(operation, Phase.AFTER)
 
-    def _begun(
+    def begun(
         self, method: str, key: str, *, create_only: bool = False, storage_class: str | None = None
     ) -> Operation:
+        """Note that an operation begins."""
         operation = Operation(len(self.operations) + 1, method, key, create_only, storage_class)
         self.operations.append(operation)
         return operation
 
-    async def _tell(self, operation: Operation, phase: Phase) -> None:
+    async def tell(self, operation: Operation, phase: Phase) -> None:
+        """Tell the hooks."""
         for hook in self.hooks:
             await hook(operation, phase)

@@ -28,6 +28,8 @@ EXIT_CODES = {
     "AccessDenied": 11, "CredentialsError": 11, "CredentialsExpired": 11, "CredentialsUnavailable": 11,
     "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
     "UnsupportedFormat": 13, "JournalTooNew": 13,
+    "StoreError": 12, "OperationUnsupported": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
+    "UnsupportedFormat": 13,
     "RunInProgress": 14,
     "Interrupted": 130,
 }  # fmt: skip
