@@ -152,7 +152,10 @@ class AsyncS3duct:
         return await put(
             request,
             source=source if isinstance(source, Source) else self._container.file_source(source),
-            ports=self._container.put_ports(store=self._store(create=True, part_bytes=part_bytes)),
+            ports=self._container.put_ports(
+                store=self._store(create=True, part_bytes=part_bytes),
+                uploads=None if self._own_store is not None else self._container.uploads(),
+            ),
             listener=self._listener,
             stop=stop or StopRequest(),
         )

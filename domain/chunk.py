@@ -22,8 +22,9 @@ DEFAULT_CHUNK_BYTES = 512 * MIB
 _MAX_PARTS = 10_000
 _DEFAULT_PART_BYTES = 8 * MIB
 
+_GENERATION_DIGITS = 8
 _GENERATION = re.compile(r"[0-9a-f]{8}")
-_OWN_KEY = re.compile(r"(?:gen-[0-9a-f]{8}/)?chunk-[0-9]{6,}")
+_OWN_KEY = re.compile(r"(?:gen-([0-9a-f]{8})/)?chunk-([0-9]{6,})")
 _GENERATION_FOLDER = re.compile(r"(?:.*/)?gen-[0-9a-f]{8}", re.DOTALL)
 
 
@@ -68,7 +69,13 @@ def is_generation_folder(name: str) -> bool:
 
 def is_chunk_key(key: str, *, name: str) -> bool:
     """Whether a relative key is one that some writer gives to chunks of stream `name`, and no stream below it does."""
-    return key.startswith(f"{name}/") and _OWN_KEY.fullmatch(key, len(name) + 1) is not None
+    return place_of_chunk(key, name=name) is not None
+
+
+def place_of_chunk(key: str, *, name: str) -> tuple[str, int] | None:
+    """Generation (empty: none) and index of a relative key, None if it `is_chunk_key` not."""
+    found = _OWN_KEY.fullmatch(key, len(name) + 1) if key.startswith(f"{name}/") else None
+    return (found[1] or "", int(found[2])) if found else None
 
 
 def part_size_for(object_bytes: int) -> int:
@@ -79,6 +86,11 @@ def part_size_for(object_bytes: int) -> int:
     needed = -(-object_bytes // _MAX_PARTS)
     whole_mib = -(-needed // MIB) * MIB
     return max(_DEFAULT_PART_BYTES, whole_mib)
+
+
+def spare_generation(run_id: str) -> str:
+    """Return the generation of chunks that take the place of one which a run has on record (see `ChunkKeys`)."""
+    return run_id[:_GENERATION_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

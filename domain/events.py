@@ -105,6 +105,13 @@ class Notice(Event):
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Detail(Event):
+    """Something for who wants to know more; nothing failed, and nothing is to be done about it."""
+
+    message: str
+
+
 Listener = Callable[[Event], None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from s3duct.domain.chain import ChainLink
@@ -22,6 +22,7 @@ from s3duct.domain.resume import (
     ResumeRecord,
     RunBinding,
 )
+from s3duct.domain.strays import MAX_RANGES, ChunkRange
 
 JOURNAL_VERSION = 1
 _MARK = "s3duct_journal"
@@ -61,6 +62,8 @@ def encode_header(header: JournalHeader, *, in_bucket: bool = False) -> bytes:
         del fields["destination"]
     if header.earlier:
         fields["earlier"] = [{"run_id": run.run_id, "generation": run.generation} for run in header.earlier]
+    if header.replaces:
+        fields["replaces"] = [{"generation": one.generation, "chunks": one.count} for one in header.replaces]
     return checked_line(fields)
 
 
@@ -136,9 +139,20 @@ def _decode_header(line: bytes, destination: str | None) -> JournalHeader:
                 EarlierRun(_hex(Fields(run), "run_id", _RUN_ID), _hex(Fields(run), "generation", _GENERATION))
                 for run in (fields.array("earlier") if "earlier" in document else ())
             ),
+            replaces=_ranges(fields.array("replaces") if "replaces" in document else ()),
         )
     except (IntegrityError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged("its first line cannot be read") from error
+
+
+def _ranges(documents: Iterable[Any]) -> tuple[ChunkRange, ...]:
+    ranges = [
+        ChunkRange(_hex(fields, "generation", _GENERATION), fields.integer("chunks", low=1, high=_ANY))
+        for fields in map(Fields, documents)
+    ]
+    if len(ranges) > MAX_RANGES:
+        raise ValueError("a run does not replace so much")
+    return tuple(ranges)
 
 
 def _hex(fields: Fields, key: str, pattern: re.Pattern[str]) -> str:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, fields
 from enum import Enum, auto
 
 from s3duct.domain.chain import ChainLink
-from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.chunk import ChunkRecord, spare_generation
 from s3duct.domain.digest import DualDigest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import InputDiverged, InputTooShort, JournalDamaged, JournalMismatch
 from s3duct.domain.sizes import format_size
+from s3duct.domain.strays import ChunkRange
 
 RESTART_HINT = "use --no-resume to leave the stored part aside and start over"
 
@@ -52,7 +53,8 @@ class JournalHeader:
     """First line of a journal: the binding, the run's identity, and where its chunks go.
 
     `generation` is empty (plain keys) or 8 hex digits (see `chunk.chunk_key`); `created` is ISO 8601 in UTC. `earlier` are
-    the runs that this one took over, the oldest first.
+    the runs that this one took over, the oldest first. `replaces` are the chunks that are superfluous once this run's
+    manifest is visible, but for those that it names.
     """
 
     binding: RunBinding
@@ -60,10 +62,24 @@ class JournalHeader:
     generation: str
     created: str
     earlier: tuple[EarlierRun, ...] = ()
+    replaces: tuple[ChunkRange, ...] = ()
+
+    @property
+    def generations(self) -> frozenset[str]:
+        """Generations of every key that this run, or one that it took over, may ever write: the spare ones included."""
+        runs = (EarlierRun(self.run_id, self.generation), *self.earlier)
+        return frozenset(
+            generation for run in runs for generation in (run.generation, spare_generation(run.run_id))
+        )
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """This run and those that it took over."""
+        return frozenset((self.run_id, *(run.run_id for run in self.earlier)))
 
     def carries(self, run_id: str) -> bool:
         """Whether this is that run, or took it over."""
-        return run_id == self.run_id or any(run.run_id == run_id for run in self.earlier)
+        return run_id in self.run_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +197,21 @@ def _switch(on: bool) -> str:
 class ResumePlan:
     """What is stored already, and the judgement over each chunk of the input."""
 
-    def __init__(self, records: Iterable[ResumeRecord], *, finished: bool = False) -> None:
+    def __init__(
+        self, records: Iterable[ResumeRecord], *, finished: bool = False, may_differ: bool = False
+    ) -> None:
         """Fold records, in the order of writing; a later record of an index replaces an earlier one.
 
         Args:
             records: of the journal.
             finished: the run had already written its manifest: the input must be exactly what is stored.
+            may_differ: they are of a stream that is to be replaced: what is the same in the input need not be stored again.
 
         Raises:
             JournalDamaged: neighbouring records contradict the chain.
         """
         self._finished = finished
+        self._may_differ = may_differ
         self._records = {record.chunk.index: record for record in records}
         self._indices = sorted(self._records)
         for index, record in self._records.items():
@@ -210,6 +230,11 @@ class ResumePlan:
     def records(self) -> Mapping[int, ResumeRecord]:
         """Records by chunk index."""
         return self._records
+
+    @property
+    def may_differ(self) -> bool:
+        """Whether another input than the recorded one is fine: the records are then no part of this run's journal."""
+        return self._may_differ
 
     @property
     def last_index(self) -> int:
@@ -247,6 +272,7 @@ class ResumePlan:
         """Decide over chunk `index` of the input, hashed to `digest`, with its chain `link`.
 
         A chunk that ends the input early (it is smaller than the stored one) is `InputTooShort` if `strict`, else uploaded.
+        Where the input `may_differ`, nothing is raised: what differs is uploaded.
 
         Raises:
             InputDiverged: its content differs from the stored chunk.
@@ -259,11 +285,14 @@ class ResumePlan:
             return (
                 Verdict.UPLOAD
             )  # in a gap, what is wrong with it shows in the link of the stored chunk behind it
+        is_same = (size_bytes, digest, link) == (record.chunk.size_bytes, record.chunk.digest, record.link)
+        if self._may_differ:
+            return Verdict.STORED if is_same else Verdict.UPLOAD
         if size_bytes < record.chunk.size_bytes:
             if strict or self._finished:
                 raise self._too_short(f"within chunk {index}")
             return Verdict.UPLOAD
-        if size_bytes != record.chunk.size_bytes or digest != record.chunk.digest or link != record.link:
+        if not is_same:
             raise _diverged(index)
         return Verdict.STORED
 
@@ -273,7 +302,7 @@ class ResumePlan:
         Raises:
             InputTooShort: there are stored chunks behind its end and `strict` is on.
         """
-        if self.last_index >= chunk_count and (strict or self._finished):
+        if self.last_index >= chunk_count and (strict or self._finished) and not self._may_differ:
             raise self._too_short(f"after {chunk_count} chunks")
 
     def _too_short(self, where: str) -> InputTooShort:

@@ -14,6 +14,7 @@ from s3duct.domain.events import (
     ChunkFaulty,
     ChunkFinished,
     ChunkStarted,
+    Detail,
     Event,
     Notice,
     ResumeStarted,
@@ -181,6 +182,8 @@ class ProgressListener:
         match event:
             case Notice():
                 warn(event.message)
+            case Detail() if self._options.verbose:
+                say(event.message)
             case ChunkFaulty():
                 warn(f"chunk {event.index}: {event.reason}")
             case ResumeStarted():

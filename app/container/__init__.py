@@ -20,7 +20,7 @@ from s3duct.adapters.plain import PlainCipher
 from s3duct.app.container.ciphers import KeyRing
 from s3duct.app.container.key_maker import CipherKeyMaker
 from s3duct.app.container.outputs import make_output, make_sink_output
-from s3duct.app.container.stores import describe_destination, make_store
+from s3duct.app.container.stores import describe_destination, make_store, make_uploads
 from s3duct.app.settings import Settings
 from s3duct.app.usecases.keygen import KeygenPorts
 from s3duct.app.usecases.list_streams import ListPorts
@@ -35,6 +35,7 @@ class Container(containers.DeclarativeContainer):
 
     aws = providers.Singleton(AwsSession, settings.provided.profile)
     store = providers.Factory(make_store, settings, aws)
+    uploads = providers.Factory(make_uploads, settings, aws)
     destination = providers.Callable(describe_destination, settings, aws)
     keys = providers.Singleton(KeyRing, settings)
     plain_cipher = providers.Singleton(PlainCipher)

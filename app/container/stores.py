@@ -6,9 +6,12 @@ from pathlib import Path
 
 from s3duct.adapters.aws_credentials import AwsSession
 from s3duct.adapters.object_store.local import LocalObjectStore
+from s3duct.adapters.object_store.local_uploads import LocalMultipartUploads
 from s3duct.adapters.object_store.s3 import S3ObjectStore, S3Settings, parse_addressing_style
+from s3duct.adapters.object_store.s3_uploads import S3MultipartUploads
 from s3duct.app.settings import Settings
-from s3duct.domain.bucket import LocalFolder, parse_bucket
+from s3duct.domain.bucket import LocalFolder, S3Bucket, parse_bucket
+from s3duct.domain.ports.multipart_uploads import MultipartUploads
 from s3duct.domain.ports.object_store import ObjectStore
 
 _FALLBACK_REGION = "us-east-1"
@@ -26,17 +29,31 @@ def make_store(
         part_bytes: the largest part that will be sent.
     """
     bucket = parse_bucket(settings.bucket)
-    addressing = parse_addressing_style(settings.addressing_style)
+    parse_addressing_style(settings.addressing_style)
     if isinstance(bucket, LocalFolder):
         return LocalObjectStore(Path(bucket.path), create=create)
-    s3_settings = S3Settings(
+    s3_settings = _s3_settings(bucket, settings, aws, part_bytes=part_bytes)
+    return S3ObjectStore(s3_settings, aws.credential_provider())
+
+
+def make_uploads(settings: Settings, aws: AwsSession) -> MultipartUploads:
+    """Return the incomplete uploads of the store that `settings.bucket` names."""
+    bucket = parse_bucket(settings.bucket)
+    if isinstance(bucket, LocalFolder):
+        return LocalMultipartUploads(Path(bucket.path))
+    s3_settings = _s3_settings(bucket, settings, aws)
+    # Credentials of its own: it may be refused some that the store has long replaced.
+    return S3MultipartUploads(s3_settings, aws.credential_provider(), aws.botocore_session)
+
+
+def _s3_settings(bucket: S3Bucket, settings: Settings, aws: AwsSession, *, part_bytes: int = 0) -> S3Settings:
+    return S3Settings(
         bucket=bucket.name,
         region=settings.region or aws.region() or _FALLBACK_REGION,
         endpoint_url=settings.endpoint_url or aws.endpoint_url(),
-        addressing=addressing,
+        addressing=parse_addressing_style(settings.addressing_style),
         part_bytes=part_bytes,
     )
-    return S3ObjectStore(s3_settings, aws.credential_provider())
 
 
 def describe_destination(settings: Settings, aws: AwsSession) -> str:

@@ -19,7 +19,7 @@ from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import Bytes, ObjectStore, StoredObject
-from s3duct.domain.resume import RESTART_HINT, Journal
+from s3duct.domain.resume import RESTART_HINT, Journal, JournalHeader
 from s3duct.domain.sizes import MIB
 
 _MAX_SEGMENT_BYTES = MIB
@@ -30,13 +30,15 @@ class FoundRun:
     """A run that has claimed the name.
 
     `written` is when it last wrote its claim or its journal, by the clock of the store, where that said so. `segments` are
-    the numbers of its journal's segments. `released` says that the run has stopped, and that nobody need wait for it.
+    the numbers of its journal's segments. `released` says that the run has stopped, and that nobody need wait for it. `runs`
+    are the ids of all runs that have a journal there, this one or not.
     """
 
     claim: Claim
     written: datetime | None
     segments: tuple[int, ...]
     released: bool = False
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,8 @@ class BucketJournalReader:
             return None
         claim = decode_claim(content)
         entries = await self.entries()
-        own = {
-            entry.key: found[1]
-            for entry in entries
-            if (found := self._location.segment_of(entry.key)) and found[0] == claim.run_id
-        }
+        segments = {entry.key: found for entry in entries if (found := self._location.segment_of(entry.key))}
+        own = {key: number for key, (run_id, number) in segments.items() if run_id == claim.run_id}
         times = [
             entry.modified for entry in entries if entry.key in own or entry.key == self._location.claim_key
         ]
@@ -101,6 +100,7 @@ class BucketJournalReader:
             max(known) if known and len(known) == len(times) else None,
             tuple(sorted(own.values())),
             released=any(entry.key == released_key for entry in entries),
+            runs=tuple(sorted({run_id for run_id, _ in segments.values()})),
         )
 
     async def entries(self) -> list[StoredObject]:
@@ -138,6 +138,11 @@ class BucketJournalReader:
         if journal is not None and journal.header.binding.sealed_manifest is not sealed:
             raise _damaged("it is not sealed as it says")
         return ReadJournal(journal, contents)
+
+    async def header(self, run_id: str) -> JournalHeader | None:
+        """Read the first line of a run's journal; None if the run has not written one. Raises as `read`."""
+        journal = (await self.read(FoundRun(Claim(run_id), None, (0,)))).journal
+        return None if journal is None else journal.header
 
     def can_open(self) -> bool:
         """Whether there is anything to open a sealed journal with: a host with age recipients alone has nothing."""

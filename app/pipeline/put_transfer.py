@@ -235,9 +235,12 @@ class PutTransfer:
             if verdict is Verdict.STORED and record is not None:
                 self._pool.release(lease)
                 self._resumed_chunks += 1
+                if self._plan.may_differ:
+                    await self._record(record.chunk, own_link)
                 self._records[index] = record.chunk
             else:
-                key = self._keys.of(index) if record is None else self._keys.replacing(index)
+                is_free = record is None or self._plan.may_differ
+                key = self._keys.of(index) if is_free else self._keys.replacing(index)
                 uploaded = await (uploading or self._uploader.upload(key, lease.region, mark))
                 self._pool.release(lease)
                 await self._record(ChunkRecord(index, key, size_bytes, digest, *uploaded), own_link)
@@ -274,15 +277,24 @@ class PutTransfer:
 
         The last chunk of a shorter input that was accepted contradicts what is on record. It is kept for the manifest alone:
         should that not be written, the record still tells the truth about the run before.
+
+        Where the input may differ from what is stored, the journal holds nothing yet, and everything is recorded.
         """
-        await self._wait_until_recognised(self._plan.next_stored(chunk.index))
-        behind = self._plan.next_stored(chunk.index)
-        if chunk.index not in self._plan.records and self._recognised.position >= behind:
-            record = ResumeRecord(chunk, link, self._clock.now().isoformat())
-            if chunk.index < self._plan.last_index:
+        record = ResumeRecord(chunk, link, self._clock.now().isoformat())
+        if self._plan.may_differ:
+            await self._journal.append(record)
+        else:
+            await self._record_in_order(record)
+        self._records[chunk.index] = chunk
+
+    async def _record_in_order(self, record: ResumeRecord) -> None:
+        index = record.chunk.index
+        await self._wait_until_recognised(self._plan.next_stored(index))
+        behind = self._plan.next_stored(index)
+        if index not in self._plan.records and self._recognised.position >= behind:
+            if index < self._plan.last_index:
                 self._recorded_in_gaps.append(record)
             await self._journal.append(record)
-        self._records[chunk.index] = chunk
 
     async def _wait_until_recognised(self, index: int) -> None:
         if self._recognised.position < index:

@@ -27,9 +27,14 @@ class Retrier:
         self._pacer = Pacer(listener)
         self._succeeded_at_s = float("-inf")
 
-    def sibling(self) -> Retrier:
-        """Return one that keeps pace with this one, but whose successes are none of this one's."""
-        other = Retrier(self._policy, clock=self._clock, entropy=self._entropy, listener=self._listener)
+    def sibling(self, policy: Callable[[RetryPolicy], RetryPolicy] = lambda policy: policy) -> Retrier:
+        """Return one that keeps pace with this one, but whose successes are none of this one's.
+
+        `policy` may make another policy out of this one's.
+        """
+        other = Retrier(
+            policy(self._policy), clock=self._clock, entropy=self._entropy, listener=self._listener
+        )
         other._pacer = self._pacer
         return other
 

@@ -58,12 +58,18 @@ class ChunkUploader:
         self._retrier = retrier
         self._storage_class = storage_class
         self._part_bytes = part_size_for(cipher.sealed_size_bytes(chunk_size_bytes))
+        self._failed_attempts = 0
         self._encrypts = cipher.method is not EncryptionMethod.NONE
 
     @property
     def overhead_bytes(self) -> int:
         """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled."""
         return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES if self._encrypts else 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether an upload in parts has failed: the store aborts it then, unless that fails as well."""
+        return self._failed_attempts > 0
 
     async def upload(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
         """Upload the bytes under `mark`, from offset 0 to its end, as the object of relative key `key`.
@@ -108,6 +114,9 @@ class ChunkUploader:
         )
         try:
             return await asyncio.shield(task)
+        except Exception:
+            self._failed_attempts += 1
+            raise
         except asyncio.CancelledError:
             # A cancelled multipart upload would leave its parts in the bucket; one whose body fails is aborted.
             message.abandon()

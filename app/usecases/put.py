@@ -6,12 +6,15 @@ is anything old removed. A manifest that can be seen never names a chunk that is
 
 from __future__ import annotations
 
+import asyncio
+
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.attended import attended
 from s3duct.app.pipeline.bucket_journal import BucketJournal
 from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
 from s3duct.app.pipeline.buffer_pool import BufferPool, Host
 from s3duct.app.pipeline.lanes import HashLanes
+from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.put_transfer import Continuation, PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.run_journal import RunJournal
@@ -23,8 +26,13 @@ from s3duct.app.usecases.put_choice import Chooser, LocalRecord, read_local
 from s3duct.app.usecases.put_claim import Claimer
 from s3duct.app.usecases.put_divergence import Forker
 from s3duct.app.usecases.put_finish import PutFinisher
+from s3duct.app.usecases.put_judgement import ExistingStream
+from s3duct.app.usecases.put_manifest import already_stored, build_manifest
+from s3duct.app.usecases.put_predecessors import read_predecessors
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
-from s3duct.app.usecases.put_start import ExistingStream, PutStart, PutStarter
+from s3duct.app.usecases.put_start import PutStart, PutStarter
+from s3duct.app.usecases.put_tidy import PutTidier
+from s3duct.app.usecases.put_uploads import UploadCleaner
 from s3duct.domain.claim import Claim
 from s3duct.domain.errors import (
     InputDiverged,
@@ -36,12 +44,10 @@ from s3duct.domain.errors import (
     StreamExists,
 )
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
-from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Source
 from s3duct.domain.ports.process import Producer
 from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
-from s3duct.domain.storage_class import StorageClass
 
 _OWNER_BYTES = 16
 _RESUME_HINT = "run the same command again to go on from what is stored"
@@ -112,6 +118,10 @@ class _PutRun:
             retrier=self._journal_retrier,
         )
         self._fork: Forker | None = None
+        self._uploads = UploadCleaner(
+            ports.uploads, location=request.location, retrier=self._retrier, listener=listener
+        )
+        self._has_failed_uploads = False
         # Both copies, once it is known which run this is.
         self._journal = self._journal_of(Claim())
 
@@ -126,9 +136,16 @@ class _PutRun:
     async def run(self, binding: RunBinding) -> PutSummary:
         # 1. May this run begin, and does it continue an earlier one?
         start = await self._stop.ends(self._begin(binding), hint="nothing was changed")
-        # 2. The chunks: each is stored, then on record, several at once.
-        with Workers() as workers:
-            transferred = await self._transfer(start, workers)
+        # 2. The chunks: each is stored, then on record, several at once. Beside that, what dead runs have begun is aborted:
+        #    it is looked for before this run begins uploads of its own, from which nothing would tell it.
+        orphans = await self._stop.ends(self._uploads.find(start.dead_generations), hint=_RESUME_HINT)
+        aborting = asyncio.ensure_future(self._uploads.abort(orphans))
+        try:
+            with Workers() as workers:
+                transferred = await self._transfer(start, workers)
+            await self._stop.ends(_ended(aborting), hint=_RESUME_HINT)
+        finally:
+            await cancel_all((aborting,))
         # 3. Is this the whole source?
         warnings = await self._check_source(start, transferred)
         # 4. The manifest, last of all; then what it made superfluous goes, and the journal.
@@ -145,30 +162,41 @@ class _PutRun:
             cipher=self._ports.cipher,
             journal=self._journal,
             retrier=self._retrier,
+        )
+        manifest = build_manifest(
+            request, transferred, cipher=self._ports.cipher, created=self._ports.clock.now().isoformat()
+        )
+        if (stored := already_stored(start, manifest)) is not None:
+            # The input was the recorded one to its end: an unreadable manifest says what this one does.
+            manifest, manifest_sha256 = stored.manifest or manifest, stored.manifest_sha256
+        else:
+            manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
+        tidier = PutTidier(
+            location=request.location,
+            store=self._ports.store,
+            journal=self._journal,
+            uploads=self._uploads,
+            retrier=self._retrier,
             listener=self._listener,
         )
-        if start.finished is None:
-            manifest = self._build_manifest(transferred)
-            manifest_sha256 = await finisher.write_manifest(manifest, overwrite=request.clobber)
-        else:
-            # The input was the recorded one to its end: an unreadable manifest says what this one does.
-            manifest = start.finished.manifest or self._build_manifest(transferred)
-            manifest_sha256 = start.finished.manifest_sha256
-        current_keys = {record.key for record in manifest.chunks}
-        superfluous = start.superseded_keys | start.plan.keys
-        if request.on_divergence is OnDivergence.RESTART:
-            superfluous |= transferred.given_up_keys
-        superfluous -= current_keys
-        if superfluous and await self._journal.may_tidy_up():
-            await finisher.remove(superfluous)
-        if start.unreadable_old:
-            self._listener(
-                Notice("the replaced stream cannot be read with this key: its chunks are left in the bucket")
-            )
+        given_up = transferred.given_up_keys if request.on_divergence is OnDivergence.RESTART else frozenset()
+        await tidier.tidy_up(
+            start,
+            manifest,
+            manifest_sha256,
+            given_up_keys=given_up,
+            may_have_left_uploads_in=self._generations_with_uploads(start),
+        )
         await self._journal.discard()
         return PutSummary(
             manifest, request.location.manifest_key, manifest_sha256, transferred.resumed_chunks, warnings
         )
+
+    def _generations_with_uploads(self, start: PutStart) -> frozenset[str]:
+        """Where this run, or the process of it that had written the manifest, may have left uploads that failed."""
+        if not self._has_failed_uploads and start.finished is None:
+            return frozenset()
+        return start.header.generations if self._fork is None else self._fork.generations
 
     async def _begin(self, binding: RunBinding) -> PutStart:
         request = self._request
@@ -226,8 +254,14 @@ class _PutRun:
             listener=self._listener,
         )
         choice = await chooser.choose(local)
+        predecessors = await read_predecessors(self._reader, (choice.recorded, local.journal), choice.found)
         start = await starter.decide(
-            binding, existing, choice.recorded, clobber=request.clobber, taken_over=choice.taken_over
+            binding,
+            existing,
+            choice.recorded,
+            clobber=request.clobber,
+            taken_over=choice.taken_over,
+            predecessors=predecessors,
         )
         await self._start_producer()
         claim = Claim(start.header.run_id, ports.entropy.token_hex(_OWNER_BYTES))
@@ -319,7 +353,9 @@ class _PutRun:
             stop=self._stop,
         )
         try:
-            return await transfer.run()
+            transferred = await transfer.run()
+            self._has_failed_uploads = uploader.has_failed
+            return transferred
         except (InputDiverged, InputTooShort) as error:
             if start.finished is not None:
                 raise _exists_with_other_content(request.location) from error
@@ -339,23 +375,9 @@ class _PutRun:
         self._listener(Notice(warning))
         return (warning,)
 
-    def _build_manifest(self, transferred: Transferred) -> Manifest:
-        request, cipher = self._request, self._ports.cipher
-        return Manifest(
-            name=request.location.name,
-            chunk_size_bytes=request.chunk_size_bytes,
-            total_bytes=transferred.total_bytes,
-            chunks=transferred.records,
-            final_chain=transferred.final_link.hex(),
-            created=self._ports.clock.now().isoformat(),
-            tool_version=request.tool_version,
-            method=cipher.method,
-            recipient=cipher.recipient,
-            sealed=request.seal_manifest,
-            storage_class=request.storage_class or StorageClass.STANDARD.value,
-            description=request.description,
-            tags=request.tags,
-        )
+
+async def _ended(task: asyncio.Future[None]) -> None:
+    await asyncio.shield(task)
 
 
 def _exists_with_other_content(location: StreamLocation) -> StreamExists:

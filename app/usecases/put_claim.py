@@ -10,7 +10,8 @@ from s3duct.app.pipeline.bucket_journal import BucketJournal
 from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.usecases.put_choice import Choice, LocalRecord
-from s3duct.app.usecases.put_start import ExistingStream, PutStart, PutStarter
+from s3duct.app.usecases.put_judgement import ExistingStream
+from s3duct.app.usecases.put_start import PutStart, PutStarter
 from s3duct.domain.claim import Claim, encode_claim
 from s3duct.domain.errors import ObjectExists, RunInProgress
 from s3duct.domain.names import StreamLocation
@@ -91,7 +92,7 @@ class Claimer:
     async def _begin_locally(self, start: PutStart, choice: Choice, local: LocalRecord) -> None:
         recorded = choice.recorded
         if start.is_new or start.taken_over or recorded is None:
-            await self._local.start(start.header, tuple(start.plan.records.values()))
+            await self._local.start(start.header, start.carried)
         elif local.journal is None:
             await self._local.start(start.header, _lines_of(recorded))
         else:
@@ -103,7 +104,7 @@ class Claimer:
     async def _write_copy(self, start: PutStart, choice: Choice) -> None:
         recorded = choice.recorded
         if start.is_new or start.taken_over or recorded is None:
-            await self._bucket.write(start.header, tuple(start.plan.records.values()))
+            await self._bucket.write(start.header, start.carried)
         else:
             await self._bucket.write(start.header, _lines_of(recorded), present=choice.present)
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from s3duct.app.usecases.put_claim import Claimer
-from s3duct.app.usecases.put_start import PutStart, PutStarter, keys_of
+from s3duct.app.usecases.put_judgement import keys_of
+from s3duct.app.usecases.put_start import PutStart, PutStarter
 from s3duct.domain.chunk import ChunkKeys
 from s3duct.domain.events import Listener, Notice
 from s3duct.domain.resume import OnDivergence, ResumeRecord, RunBinding
+from s3duct.domain.strays import merge_ranges, ranges_over
 
 
 class Forker:
-    """Makes a run another one from the first chunk on that differs. Chunks in front of it are those of both inputs."""
+    """Makes a run another one from the first chunk on that differs. Chunks in front of it are those of both inputs.
+
+    `generations` are those of every key that the run has written so far, or may write.
+    """
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class Forker:
         self._starter = starter
         self._claimer = claimer
         self._listener = listener
+        self.generations = start.header.generations
 
     async def __call__(self, records: Callable[[], Sequence[ResumeRecord]]) -> ChunkKeys:
         """Go on as another run, with both journals; return where its chunks go.
@@ -52,5 +59,10 @@ class Forker:
             )
         )
         header = self._starter.header_after(self._start.header, self._binding)
+        if self._policy is OnDivergence.RESTART:
+            given_up = (record.chunk.key for index, record in stored.items() if index not in same)
+            ranges = (*header.replaces, *ranges_over(given_up, name=self._binding.name))
+            header = replace(header, replaces=merge_ranges(ranges))
         await self._claimer.go_on_as(header, records)
+        self.generations = header.generations
         return keys_of(header)

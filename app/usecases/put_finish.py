@@ -1,16 +1,13 @@
-"""The end of a put: the manifest becomes visible, then what it replaced goes."""
+"""The end of a put: the manifest becomes visible."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from functools import partial
 
 from s3duct.app.pipeline.manifest_io import prepare_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.run_journal import RunJournal
-from s3duct.domain.errors import NotFound, ObjectExists, S3ductError, StoreUnavailable, StreamExists
-from s3duct.domain.events import Listener, Notice
+from s3duct.domain.errors import NotFound, ObjectExists, StoreUnavailable, StreamExists
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
@@ -19,7 +16,7 @@ from s3duct.domain.resume import ManifestRecord
 
 
 class PutFinisher:
-    """Writes the manifest of one stream and removes what it made superfluous."""
+    """Writes the manifest of one stream."""
 
     def __init__(
         self,
@@ -29,7 +26,6 @@ class PutFinisher:
         cipher: Cipher,
         journal: RunJournal,
         retrier: Retrier,
-        listener: Listener,
     ) -> None:
         """Take what finishing needs."""
         self._location = location
@@ -37,7 +33,6 @@ class PutFinisher:
         self._cipher = cipher
         self._journal = journal
         self._retrier = retrier
-        self._listener = listener
 
     async def write_manifest(self, manifest: Manifest, *, overwrite: bool) -> str:
         """Write the manifest; return the SHA-256 (hex) of what was written.
@@ -50,19 +45,6 @@ class PutFinisher:
         await self._journal.append(ManifestRecord(sha256))
         await self._retrier.run("write of the manifest", lambda: self._write(content, sha256, overwrite))
         return sha256
-
-    async def remove(self, keys: Iterable[str]) -> None:
-        """Delete chunk objects that no manifest names any more. What cannot be deleted is said, and stays."""
-        for key in sorted(keys):
-            try:
-                await self._retrier.run(
-                    "removal of an old chunk", partial(self._store.delete, self._location.full_key(key))
-                )
-            except S3ductError as error:
-                self._listener(
-                    Notice(f"old chunks could not be removed and are left in the bucket: {error.message}")
-                )
-                return
 
     async def _write(self, content: bytes, sha256: str, overwrite: bool) -> None:
         key = self._location.manifest_key

@@ -18,6 +18,7 @@ from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.journal import JournalStore
+from s3duct.domain.ports.multipart_uploads import MultipartUploads
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
 from s3duct.domain.retry import RetryPolicy
@@ -115,7 +116,7 @@ class PutSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutPorts:
-    """What a put needs from the outside world."""
+    """What a put needs from the outside world. `uploads` is None for a store that has no incomplete uploads."""
 
     store: ObjectStore
     journals: JournalStore
@@ -127,3 +128,4 @@ class PutPorts:
     clock: Clock
     entropy: Entropy
     retry_policy: RetryPolicy
+    uploads: MultipartUploads | None = None

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import cast
 
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.domain.chunk import ChunkKeys, chunk_key, is_chunk_key
+from s3duct.app.usecases.put_judgement import (
+    ExistingStream,
+    check_keys,
+    deletable_keys,
+    is_of_this_run,
+    is_of_use,
+    keys_of,
+    stored_bytes,
+)
+from s3duct.app.usecases.put_predecessors import NO_PREDECESSORS, Predecessors
+from s3duct.domain.chunk import ChunkKeys
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
-    JournalDamaged,
     ManifestInvalid,
     ObjectNotFound,
     StreamExists,
     StreamNotFound,
     UnsupportedFormat,
 )
-from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.resume import (
-    RESTART_HINT,
     EarlierRun,
     Journal,
     JournalHeader,
@@ -36,22 +43,10 @@ from s3duct.domain.resume import (
     RunBinding,
     check_binding,
 )
+from s3duct.domain.strays import ChunkRange, merge_ranges, ranges_over
 
 _RUN_ID_BYTES = 16
 _GENERATION_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingStream:
-    """The stream stored under the name.
-
-    `manifest` is None where it cannot be read with the key in hand; `manifest_sha256` (hex) is the digest of its object,
-    empty where that is too large to be one. `stored` is what the store says of it.
-    """
-
-    manifest: Manifest | None
-    manifest_sha256: str
-    stored: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +55,10 @@ class PutStart:
 
     `header` is the journal's; `is_new` says that nothing is continued, `taken_over` that what is continued is another run,
     whose chunks this one carries on without ever writing its keys.
-    `finished` is what an earlier attempt of the same run had already written when it was cut off.
-    `superseded_keys` are the relative chunk keys of the stream that this run replaces; `unreadable_old` says that there is
-    one whose chunks are not known. `vanished_chunks` are on record, but not in the bucket as they were stored.
+    `finished` is what an earlier attempt of the same run had already written when it was cut off. `replaced` is the stream
+    that goes, and `superseded_keys` are the relative keys of its chunks, where they are known. `strays` are where else
+    superfluous chunks may lie; `unreadable_old` says that there are some that nobody can tell. `vanished_chunks` are on
+    record, but not in the bucket as they were stored. `dead_generations` are those of runs that had the name before.
     """
 
     header: JournalHeader
@@ -70,14 +66,22 @@ class PutStart:
     plan: ResumePlan
     taken_over: bool = False
     finished: ExistingStream | None = None
+    replaced: ExistingStream | None = None
     superseded_keys: frozenset[str] = frozenset()
+    strays: tuple[ChunkRange, ...] = ()
     unreadable_old: bool = False
     vanished_chunks: int = 0
+    dead_generations: frozenset[str] = frozenset()
 
     @property
     def keys(self) -> ChunkKeys:
         """Where this run's chunks go."""
         return keys_of(self.header)
+
+    @property
+    def carried(self) -> tuple[ResumeRecord, ...]:
+        """Records of other runs that this run's journal begins with."""
+        return () if self.plan.may_differ else tuple(self.plan.records.values())
 
 
 class PutStarter:
@@ -113,7 +117,7 @@ class PutStarter:
         Raises:
             StreamExists: the name is taken otherwise and `clobber` is off.
         """
-        finished = _is_of_this_run(existing, recorded)
+        finished = is_of_this_run(existing, recorded)
         if existing is not None and not finished and not clobber:
             raise StreamExists(
                 f"a stream {self._location.name!r} exists already",
@@ -150,6 +154,7 @@ class PutStarter:
         *,
         clobber: bool,
         taken_over: bool = False,
+        predecessors: Predecessors = NO_PREDECESSORS,
     ) -> PutStart:
         """Decide.
 
@@ -159,6 +164,7 @@ class PutStarter:
             recorded: the journal of an unfinished run that may be continued, if there is one.
             clobber: whether an existing stream may be replaced.
             taken_over: the recorded run is another one, which this one carries on.
+            predecessors: the runs before this one, the recorded one included.
 
         Raises:
             StreamExists: the name is taken and `clobber` is off.
@@ -166,44 +172,64 @@ class PutStarter:
             JournalDamaged: its records contradict each other.
         """
         finished = existing if self.has_finished(existing, recorded, clobber=clobber) else None
-        if finished is None and _is_of_this_run(existing, recorded):
-            recorded = None  # that run has ended; this one replaces its stream
-        if (
-            recorded is not None
-            and finished is None
-            and not _is_worth_continuing(recorded, binding, existing)
-        ):
+        if recorded is not None and finished is None and not is_of_use(recorded, binding, existing):
             recorded = None
+        # That run has ended: this one replaces its stream, and need not send again what is the same.
+        has_ended = finished is None and is_of_this_run(existing, recorded)
         if recorded is not None:
             check_binding(recorded.header, binding)
         records = recorded.records if recorded is not None else ()
         if recorded is not None:
-            _check_keys(records, recorded.header)
+            check_keys(records, recorded.header)
         if finished is None:
             records = await self._still_stored(records)
         vanished = len(recorded.records) - len(records) if recorded is not None else 0
-        old = existing.manifest if existing is not None and finished is None else None
-        if recorded is None:
-            header = self._new_header(binding)
-        elif taken_over:
-            header = self.header_after(recorded.header, binding)
-        else:
+        replaced = existing if finished is None else None
+        superseded_keys = deletable_keys(replaced)
+        own = ranges_over(superseded_keys, name=binding.name)
+        if recorded is not None and not taken_over and not has_ended:
             header = recorded.header
+        else:
+            unread = await self._ranges_of_unreadable(replaced, predecessors)
+            before = (
+                self._new_header(binding) if recorded is None else self.header_after(recorded.header, binding)
+            )
+            header = replace(before, replaces=merge_ranges((*own, *unread, *predecessors.replaced)))
+        ranges = merge_ranges((*header.replaces, *predecessors.replaced))
+        strays = tuple(one for one in ranges if one not in own)
         return PutStart(
             header=header,
             is_new=recorded is None,
-            taken_over=taken_over and recorded is not None,
-            plan=ResumePlan(records, finished=finished is not None),
+            taken_over=recorded is not None and (taken_over or has_ended),
+            plan=ResumePlan(records, finished=finished is not None, may_differ=has_ended),
             vanished_chunks=vanished,
             finished=finished,
-            superseded_keys=_deletable_keys(old) if old is not None else frozenset(),
-            unreadable_old=existing is not None and existing.manifest is None and finished is None,
+            replaced=replaced,
+            superseded_keys=superseded_keys,
+            strays=strays,
+            unreadable_old=replaced is not None and replaced.manifest is None and not strays,
+            dead_generations=predecessors.generations.union(one.generation for one in ranges),
         )
+
+    async def _ranges_of_unreadable(
+        self, replaced: ExistingStream | None, predecessors: Predecessors
+    ) -> tuple[ChunkRange, ...]:
+        """Return where the chunks of a stream lie whose manifest cannot be read, as far as that can be told for sure.
+
+        What lies there is the stream's or a dead run's. A dead run may wake up after all, and its last step would make its
+        chunks visible: they stay, and so does everything if there is a run whose keys are not known.
+        """
+        if replaced is None or replaced.manifest is not None or not predecessors.are_all_known:
+            return ()
+        sizes = await self._retrier.run("look-up of old chunks", self._stored_sizes)
+        keys = (key.removeprefix(self._location.prefix) for key in sizes)
+        found = ranges_over(keys, name=self._location.name)
+        return tuple(one for one in found if one.generation not in predecessors.generations)
 
     def header_after(self, before: JournalHeader, binding: RunBinding) -> JournalHeader:
         """Return the header of a run that carries on what another one has stored, and never writes its keys."""
         run = EarlierRun(before.run_id, before.generation)
-        return replace(self._new_header(binding), earlier=(*before.earlier, run))
+        return replace(self._new_header(binding), earlier=(*before.earlier, run), replaces=before.replaces)
 
     async def _find_existing(self) -> ExistingStream | None:
         head = await self._head_of_manifest()
@@ -244,7 +270,7 @@ class PutStarter:
         return tuple(
             record
             for record in records
-            if sizes.get(self._location.full_key(record.chunk.key)) == _stored_bytes(record)
+            if sizes.get(self._location.full_key(record.chunk.key)) == stored_bytes(record)
         )
 
     async def _stored_sizes(self) -> dict[str, int]:
@@ -260,54 +286,3 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
-
-
-def keys_of(header: JournalHeader) -> ChunkKeys:
-    """Return where the chunks of a run go."""
-    return ChunkKeys(header.binding.name, header.generation, header.run_id[: 2 * _GENERATION_BYTES])
-
-
-def _check_keys(records: Iterable[ResumeRecord], header: JournalHeader) -> None:
-    """Check that the run put its chunks where it says: otherwise the manifest would name another stream's."""
-    name = header.binding.name
-    generations = (header.generation, *(run.generation for run in header.earlier))
-    for record in records:
-        index = record.chunk.index
-        if all(record.chunk.key != chunk_key(name, index, generation=own) for own in generations):
-            raise JournalDamaged(
-                f"the journal's record of chunk {record.chunk.index} names another chunk's object",
-                hint=RESTART_HINT,
-            )
-
-
-def _deletable_keys(old: Manifest) -> frozenset[str]:
-    """Keys of the chunks that go with the old stream. A forged manifest must not name those of a stream below it."""
-    return frozenset(record.key for record in old.chunks if is_chunk_key(record.key, name=old.name))
-
-
-def _stored_bytes(record: ResumeRecord) -> int:
-    sealed = record.chunk.sealed_size_bytes
-    return record.chunk.size_bytes if sealed is None else sealed
-
-
-def _is_worth_continuing(recorded: Journal, binding: RunBinding, existing: ExistingStream | None) -> bool:
-    """Whether the recorded run has stored anything that would be lost by starting over, and may go on."""
-    if not recorded.records and recorded.header.binding != binding:
-        return False
-    return not _would_overwrite(existing, recorded)
-
-
-def _would_overwrite(existing: ExistingStream | None, recorded: Journal) -> bool:
-    """Whether the recorded run writes keys that a stream finished by somebody else meanwhile uses."""
-    if existing is None:
-        return False
-    if existing.manifest is None:
-        return not recorded.header.generation  # whose keys cannot be known; plain ones are the likely ones
-    generation = recorded.header.generation
-    own = chunk_key(recorded.header.binding.name, 0, generation=generation).rsplit("/", 1)[0]
-    return any(record.key.rsplit("/", 1)[0] == own for record in existing.manifest.chunks)
-
-
-def _is_of_this_run(existing: ExistingStream | None, recorded: Journal | None) -> bool:
-    """Whether the recorded run wrote the manifest just before it was cut off."""
-    return existing is not None and recorded is not None and existing.manifest_sha256 in recorded.manifests

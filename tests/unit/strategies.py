@@ -13,6 +13,7 @@ from s3duct.domain.digest import dual_digest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.resume import EarlierRun, JournalHeader, ResumeRecord, RunBinding
+from s3duct.domain.strays import ChunkRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,9 @@ headers = st.builds(
     generation=generations,
     created=timestamps,
     earlier=st.lists(st.builds(EarlierRun, run_id=run_ids, generation=generations), max_size=2).map(tuple),
+    replaces=st.lists(
+        st.builds(ChunkRange, generation=generations, count=st.integers(1, 1_000_000)), max_size=2
+    ).map(tuple),
 )
 
 

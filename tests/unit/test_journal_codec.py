@@ -25,6 +25,7 @@ from s3duct.domain.resume import (
     RunBinding,
     check_binding,
 )
+from s3duct.domain.strays import MAX_RANGES, ChunkRange
 from tests.unit.saying import assert_well_said
 from tests.unit.strategies import headers, hex_digests, json_values, records_of, resume_records
 
@@ -363,6 +364,35 @@ def test_earlier_runs_that_are_none_are_damage(earlier: object) -> None:
     fields = json.loads(LINES[0])
     with pytest.raises(JournalDamaged):
         decode_journal(resigned({**fields, "earlier": earlier}))
+
+
+@pytest.mark.parametrize(
+    "replaces",
+    [
+        None,
+        ["01234567"],
+        [{}],
+        [{"generation": ""}],
+        [{"generation": "", "chunks": 0}],
+        [{"generation": "", "chunks": "5"}],
+        [{"generation": "../x", "chunks": 5}],
+        [{"generation": f"{number:08x}", "chunks": 5} for number in range(MAX_RANGES + 1)],
+    ],
+    ids=["none", "text", "empty", "no count", "zero", "count as text", "another folder", "too many"],
+)
+def test_what_cannot_be_replaced_is_damage(replaces: object) -> None:
+    fields = json.loads(LINES[0])
+    with pytest.raises(JournalDamaged):
+        decode_journal(resigned({**fields, "replaces": replaces}))
+
+
+def test_a_header_stays_small_whatever_the_run_replaces() -> None:
+    replaces = tuple(ChunkRange(f"{number:08x}", 1_000_000) for number in range(MAX_RANGES))
+    line = encode_header(dataclasses.replace(HEADER, replaces=replaces))
+    journal, _ = decode_journal(line)
+    assert journal is not None
+    assert journal.header.replaces == replaces
+    assert len(line) < 5000
 
 
 def test_damage_behind_the_header_says_whose_journal_it_is() -> None:

@@ -14,7 +14,7 @@ from s3duct.domain.errors import InputDiverged, InputTooShort, JournalDamaged, J
 from s3duct.domain.resume import JournalHeader, ResumePlan, ResumeRecord, RunBinding, Verdict, check_binding
 from s3duct.domain.sizes import MIB, TIB
 from tests.unit.saying import assert_well_said
-from tests.unit.strategies import bindings, digests, records_of
+from tests.unit.strategies import bindings, digests, headers, records_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -277,6 +277,37 @@ def test_a_finished_run_takes_no_beginning_and_no_continuation_of_its_input(
     if stored:
         with pytest.raises(InputTooShort):
             Replay(plan).feed(cut(stored[: data.draw(st.integers(0, len(stored) - 1))]), strict=strict)
+
+
+@given(inputs, inputs, st.booleans())
+def test_where_the_input_may_differ_nothing_is_refused_and_only_the_same_beginning_is_stored(
+    stored: bytes, other: bytes, strict: bool
+) -> None:
+    before, now = records_of(cut(stored)), records_of(cut(other))
+    plan = ResumePlan(before, may_differ=True)
+    verdicts = [
+        plan.judge(
+            record.chunk.index,
+            size_bytes=record.chunk.size_bytes,
+            digest=record.chunk.digest,
+            link=record.link,
+            strict=strict,
+        )
+        for record in now
+    ]
+    plan.judge_end(len(now), strict=strict)
+    same = 0
+    while same < min(len(before), len(now)) and before[same].link == now[same].link:
+        same += 1
+    assert verdicts == [Verdict.STORED] * same + [Verdict.UPLOAD] * (len(now) - same)
+
+
+@given(headers)
+def test_a_run_and_those_before_it_have_two_generations_each(header: JournalHeader) -> None:
+    assert {header.generation, header.run_id[:8]} <= header.generations
+    assert {run.generation for run in header.earlier} <= header.generations
+    assert all(header.carries(run_id) for run_id in header.run_ids)
+    assert len(header.generations) <= 2 * (1 + len(header.earlier))
 
 
 def test_nothing_recorded_means_everything_is_uploaded() -> None:

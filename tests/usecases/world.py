@@ -30,6 +30,7 @@ from s3duct.domain.events import ChunkFinished, Event
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.multipart_uploads import IncompleteUpload
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
@@ -39,6 +40,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import FakeEntropy
 from tests.fakes.hooked_store import HookedStore, Operation, Phase
 from tests.fakes.journal import FakeJournalStore
+from tests.fakes.multipart_uploads import FakeMultipartUploads
 from tests.fakes.pipe import FakeSink, FakeSource
 from tests.fakes.probes import FakeDisk, FakeMemory
 from tests.fakes.stamped_store import StampedStore
@@ -73,6 +75,7 @@ class World:
         cipher: Cipher | None = None,
         bucket: ObjectStore | None = None,
         journals: FakeJournalStore | None = None,
+        uploads_left: list[IncompleteUpload] | None = None,
         name: str = NAME,
         prefix: str = "",
         chunk_bytes: int = CHUNK,
@@ -82,6 +85,7 @@ class World:
         """Set up; `bucket` and `journals` may be those of another world, `seed` never: chance does not repeat itself."""
         self.bucket = bucket or StampedStore(MemoryObjectStore())
         self.store = HookedStore(self.bucket)
+        self.uploads = FakeMultipartUploads(self.store, uploads_left)
         self.journals = journals or FakeJournalStore()
         self.cipher = cipher or PlainCipher()
         self.location = StreamLocation.parse(prefix=prefix, name=name)
@@ -121,6 +125,7 @@ class World:
             clock=self.clock,
             entropy=self.entropy,
             retry_policy=self.retry_policy,
+            uploads=self.uploads,
         )
         return await put(
             replace(request, **changes),
@@ -204,6 +209,7 @@ class World:
         settings: dict[str, Any] = {
             "cipher": self.cipher,
             "bucket": self.bucket,
+            "uploads_left": self.uploads.left,
             "name": self.location.name,
             "prefix": self.location.prefix,
             "chunk_bytes": self.chunk_bytes,
