@@ -26,10 +26,8 @@ EXIT_CODES = {
     "SinkError": 9, "SinkClosed": 141, "OutputExists": 6, "ConsumerFailed": 16,
     "LocalResourceError": 10,
     "AccessDenied": 11, "CredentialsError": 11, "CredentialsExpired": 11, "CredentialsUnavailable": 11,
-    "StoreError": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
-    "UnsupportedFormat": 13, "JournalTooNew": 13,
     "StoreError": 12, "OperationUnsupported": 12, "StoreUnavailable": 12, "StoreThrottled": 12,
-    "UnsupportedFormat": 13,
+    "UnsupportedFormat": 13, "JournalTooNew": 13,
     "RunInProgress": 14,
     "Interrupted": 130,
 }  # fmt: skip
