@@ -32,6 +32,7 @@ _CHECK = "check"
 _CHECK_DIGITS = 16
 # Both become parts of object keys (see `ChunkKeys`).
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
+_DIGEST_OR_NONE = re.compile(r"(?:[0-9a-f]{64})?")
 _GENERATION = re.compile(r"(?:[0-9a-f]{8})?")
 
 
@@ -64,6 +65,8 @@ def encode_header(header: JournalHeader, *, in_bucket: bool = False) -> bytes:
         fields["earlier"] = [{"run_id": run.run_id, "generation": run.generation} for run in header.earlier]
     if header.replaces:
         fields["replaces"] = [{"generation": one.generation, "chunks": one.count} for one in header.replaces]
+    if header.over is not None:
+        fields["over"] = header.over
     return checked_line(fields)
 
 
@@ -140,6 +143,7 @@ def _decode_header(line: bytes, destination: str | None) -> JournalHeader:
                 for run in (fields.array("earlier") if "earlier" in document else ())
             ),
             replaces=_ranges(fields.array("replaces") if "replaces" in document else ()),
+            over=_hex(fields, "over", _DIGEST_OR_NONE) if "over" in document else None,
         )
     except (IntegrityError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged("its first line cannot be read") from error

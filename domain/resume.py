@@ -54,7 +54,8 @@ class JournalHeader:
 
     `generation` is empty (plain keys) or 8 hex digits (see `chunk.chunk_key`); `created` is ISO 8601 in UTC. `earlier` are
     the runs that this one took over, the oldest first. `replaces` are the chunks that are superfluous once this run's
-    manifest is visible, but for those that it names.
+    manifest is visible, but for those that it names. `over` is the SHA-256 (hex) of the manifest that was visible when the
+    run began, empty if there was none, None if that is not known.
     """
 
     binding: RunBinding
@@ -63,6 +64,7 @@ class JournalHeader:
     created: str
     earlier: tuple[EarlierRun, ...] = ()
     replaces: tuple[ChunkRange, ...] = ()
+    over: str | None = None
 
     @property
     def generations(self) -> frozenset[str]:

@@ -58,7 +58,9 @@ class Forker:
                 f"{len(stored) - len(same)} others {fate}"
             )
         )
-        header = self._starter.header_after(self._start.header, self._binding)
+        header = replace(
+            self._starter.header_after(self._start.header, self._binding), over=self._start.header.over
+        )
         if self._policy is OnDivergence.RESTART:
             given_up = (record.chunk.key for index, record in stored.items() if index not in same)
             ranges = (*header.replaces, *ranges_over(given_up, name=self._binding.name))

@@ -69,7 +69,13 @@ def is_of_use(recorded: Journal, binding: RunBinding, existing: ExistingStream |
         return recorded.header.binding == binding
     if not recorded.records and recorded.header.binding != binding:
         return False
-    return not _would_overwrite(existing, recorded)
+    return not (_was_passed(existing, recorded) or _would_overwrite(existing, recorded))
+
+
+def _was_passed(existing: ExistingStream | None, recorded: Journal) -> bool:
+    """Whether a stream was finished since the recorded run began: who did that may be removing the run's chunks."""
+    over = recorded.header.over
+    return existing is not None and over is not None and existing.manifest_sha256 != over
 
 
 def _would_overwrite(existing: ExistingStream | None, recorded: Journal) -> bool:

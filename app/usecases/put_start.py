@@ -194,7 +194,11 @@ class PutStarter:
             before = (
                 self._new_header(binding) if recorded is None else self.header_after(recorded.header, binding)
             )
-            header = replace(before, replaces=merge_ranges((*own, *unread, *predecessors.replaced)))
+            header = replace(
+                before,
+                replaces=merge_ranges((*own, *unread, *predecessors.replaced)),
+                over="" if existing is None else existing.manifest_sha256,
+            )
         ranges = merge_ranges((*header.replaces, *predecessors.replaced))
         strays = tuple(one for one in ranges if one not in own)
         return PutStart(

@@ -12,6 +12,7 @@ from functools import partial
 from typing import cast
 
 from s3duct.app.pipeline.manifest_io import read_manifest
+from s3duct.app.pipeline.parallel import for_each
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.app.usecases.put_start import PutStart
@@ -22,6 +23,8 @@ from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.strays import ChunkRange
+
+_AT_ONCE = 16
 
 
 class PutTidier:
@@ -121,13 +124,21 @@ class PutTidier:
         return False
 
     async def _remove(self, keys: Iterable[str]) -> None:
-        for key in sorted(keys):
+        """Remove some at once, and look at the claim before the next ones: another put may carry on what is left."""
+        waiting = sorted(keys)
+        while waiting:
+            together, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
             try:
-                await self._retrier.run(
-                    "removal of an old chunk", partial(self._store.delete, self._location.full_key(key))
-                )
+                await for_each(together, self._remove_one, at_once=_AT_ONCE)
             except S3ductError as error:
                 self._listener(
                     Notice(f"old chunks could not be removed and are left in the bucket: {error.message}")
                 )
                 return
+            if waiting and not await self._journal.may_tidy_up():
+                return
+
+    async def _remove_one(self, key: str) -> None:
+        await self._retrier.run(
+            "removal of an old chunk", partial(self._store.delete, self._location.full_key(key))
+        )

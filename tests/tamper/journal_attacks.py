@@ -17,6 +17,7 @@ HEADER_FIELDS = [
     "run_id",
     "generation",
     "created",
+    "over",
     "destination",
     "prefix",
     "name",

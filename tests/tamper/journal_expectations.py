@@ -27,6 +27,7 @@ TABLE: dict[str, Ends | Refused] = {
     "flip:run_id-of-the-header": ALL,
     "flip:generation-of-the-header": DAMAGED,
     "flip:created-of-the-header": ALL,
+    "flip:over-of-the-header": NONE,
     "flip:destination-of-the-header": MISMATCH,
     "flip:prefix-of-the-header": MISMATCH,
     "flip:name-of-the-header": DAMAGED,

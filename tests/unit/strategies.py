@@ -115,6 +115,7 @@ headers = st.builds(
     replaces=st.lists(
         st.builds(ChunkRange, generation=generations, count=st.integers(1, 1_000_000)), max_size=2
     ).map(tuple),
+    over=st.none() | st.sampled_from(["", "0123456789abcdef" * 4]),
 )
 
 

@@ -28,15 +28,15 @@ FOREIGN = [
 
 
 async def killed(world: World, data: bytes, *, after_deletes: int, **options: Any) -> World:
-    """Put, and die after so many chunks were removed; return the machine as it comes up again."""
-    dead, removed = asyncio.Event(), 0
+    """Put, and die when so many removals of chunks have begun; return the machine as it comes up again."""
+    dead, begun = asyncio.Event(), 0
 
     async def hook(operation: Operation, phase: Phase) -> None:
-        nonlocal removed
-        if operation.method == "delete" and not operation.is_of_journal:
-            if phase is Phase.BEFORE and removed == after_deletes:
+        nonlocal begun
+        if operation.method == "delete" and not operation.is_of_journal and phase is Phase.BEFORE:
+            if begun == after_deletes:
                 dead.set()
-            removed += phase is Phase.AFTER
+            begun += 1
         if dead.is_set():
             await asyncio.Event().wait()
 
