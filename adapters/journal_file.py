@@ -1,7 +1,8 @@
 """Adapter of `ports.journal`: one JSONL file a stream and destination in the user's state folder.
 
 Every record is written and fsynced before it counts. The file is locked (flock) while its run lasts. A torn last line, the
-trace of a crash in the middle of a write, is cut off when the next run starts to append.
+trace of a crash in the middle of a write, is cut off when the next run starts to append. A journal that begins anew takes
+the place of the old one when it is whole.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from s3duct.domain.ports.journal import JournalFile, JournalStore
 from s3duct.domain.resume import Journal, JournalHeader, ManifestRecord, ResumeRecord, RunBinding
 
 _SUFFIX = ".jsonl"
+_NEW_SUFFIX = ".new"
 _HEADER_BYTES = 1 << 16
 
 
@@ -60,10 +62,22 @@ class _LockedJournalFile(JournalFile):
         return journal
 
     def start(self, header: JournalHeader, records: Sequence[ResumeRecord | ManifestRecord] = ()) -> None:
+        content = encode_header(header) + b"".join(map(encode_record_line, records))
         with _as_local_error(f"cannot write the journal {str(self._path)!r}"):
-            os.ftruncate(self._descriptor, 0)
-            self._end = 0
-            self._write(encode_header(header) + b"".join(map(encode_record_line, records)))
+            # Beside the old one, and then in its place: whoever dies meanwhile leaves one of the two whole.
+            new = self._path.with_suffix(_NEW_SUFFIX)
+            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _write_all(descriptor, content, 0)
+                os.fsync(descriptor)
+                new.replace(self._path)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            # The lock has gone over to the new file; who waits for the old one finds that it is not the journal any more.
+            os.close(self._descriptor)
+            self._descriptor, self._end = descriptor, len(content)
             _sync_folder(self._path.parent)
 
     def append(self, record: ResumeRecord | ManifestRecord) -> None:
@@ -72,6 +86,7 @@ class _LockedJournalFile(JournalFile):
 
     def discard(self) -> None:
         with _as_local_error(f"cannot remove the journal {str(self._path)!r}"):
+            self._path.with_suffix(_NEW_SUFFIX).unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
             _sync_folder(self._path.parent)
         self.close()
@@ -90,11 +105,15 @@ class _LockedJournalFile(JournalFile):
 
     def _write(self, line: bytes) -> None:
         os.ftruncate(self._descriptor, self._end)
-        written = 0
-        while written < len(line):
-            written += os.pwrite(self._descriptor, line[written:], self._end + written)
+        _write_all(self._descriptor, line, self._end)
         os.fsync(self._descriptor)
         self._end += len(line)
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], offset + written)
 
 
 def _identity(binding: RunBinding) -> str:

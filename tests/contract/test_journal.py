@@ -338,28 +338,65 @@ def test_journals_are_for_this_user_only(folder: Path) -> None:
 
 
 def test_each_record_is_synced_before_the_call_returns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[tuple[Path, int]] = []
+    synced: list[tuple[int, int]] = []
     fsync = os.fsync
 
     def recording(descriptor: int) -> None:
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        synced.append((path, path.stat().st_size))
+        synced.append(file_and_size(os.fstat(descriptor)))
         fsync(descriptor)
+
+    def file_and_size(status: os.stat_result) -> tuple[int, int]:
+        return status.st_ino, status.st_size
 
     monkeypatch.setattr(os, "fsync", recording)
     journal = FileJournalStore(folder).open(BINDING)
     journal.start(HEADER)
-    path, size = the_file(folder), the_file(folder).stat().st_size
-    assert (path, size) in synced
-    assert folder in [where for where, _ in synced]  # the file's name as well
+    path, folder_file = the_file(folder), folder.stat().st_ino
+    assert file_and_size(path.stat()) in synced
+    assert synced[-1][0] == folder_file  # the file's name as well, when it has got it
     for index in range(3):
         synced.clear()
         journal.append(record(index))
-        assert synced == [(path, path.stat().st_size)]  # after the last byte, and once
+        assert synced == [file_and_size(path.stat())]  # after the last byte, and once
     synced.clear()
     journal.discard()
-    assert folder in [where for where, _ in synced]
+    assert synced[-1][0] == folder_file
     assert not path.exists()
+
+
+@pytest.mark.parametrize("call", ["open", "pwrite", "fsync", "replace"])
+def test_a_start_that_fails_leaves_what_was_on_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whatever was written by then: a crash is a failure that nobody hears of."""
+    journal = FileJournalStore(folder).open(BINDING)
+    journal.start(HEADER)
+    journal.append(record(0))
+
+    def failing(*arguments: object, **options: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, failing)
+        with pytest.raises(LocalResourceError, match="No space left"):
+            journal.start(HEADER, (record(1), record(2)))
+    found = journal.read()
+    assert found is not None
+    assert found.records == (record(0),)
+    with pytest.raises(RunInProgress):
+        FileJournalStore(folder).open(BINDING)
+    journal.discard()
+    assert not list(folder.iterdir())
+
+
+def test_whoever_starts_anew_still_holds_it(folder: Path) -> None:
+    journal = FileJournalStore(folder).open(BINDING)
+    for _ in range(2):
+        journal.start(HEADER)
+        with pytest.raises(RunInProgress):
+            FileJournalStore(folder).open(BINDING)
+    journal.close()
+    FileJournalStore(folder).open(BINDING).close()
 
 
 def test_writes_that_the_system_cuts_short_are_finished(
