@@ -160,7 +160,10 @@ class BucketJournalReader:
         """
         key = self._location.probe_key(run_id)
         await self._retrier.run("look at the store's clock", lambda: self._store.put(key, b"\n"))
-        probe = await self._retrier.run("look at the store's clock", lambda: self._store.head(key))
+        try:
+            probe = await self._retrier.run("look at the store's clock", lambda: self._store.head(key))
+        except ObjectNotFound:
+            return 0.0  # that run has come to its end in this very moment, and removes all that lies there
         await self._retrier.run("look at the store's clock", lambda: self._store.delete(key))
         if probe.modified is None or found.written is None:
             return None

@@ -155,6 +155,29 @@ async def test_a_live_run_is_not_taken_over() -> None:
         assert {key: await world.read(key) for key in await world.resume_keys()} == before
 
 
+@pytest.mark.parametrize("takeover", [False, True])
+@on_quick_loop
+async def test_a_run_that_ends_while_its_age_is_looked_at(takeover: bool) -> None:
+    """It removes all that journals have there, and with it the object by which the store's clock is read."""
+    world = World()
+    await world.put_cut_off(DATA, stored={0, 1})
+    other = watched(world.elsewhere())
+
+    async def ends(operation: Operation, phase: Phase) -> None:
+        if operation.method == "head" and operation.is_of_journal and phase is Phase.BEFORE:
+            for key in await world.resume_keys():
+                await world.bucket.delete(key)
+
+    other.store.hooks.append(ends)
+    if takeover:
+        await other.put(DATA, takeover=True)
+        assert await other.restored() == DATA
+    else:
+        error = await failure_of(other.put(DATA))
+        assert isinstance(error, RunInProgress)
+        assert "0 seconds ago" in error.message
+
+
 @pytest.mark.parametrize("resume", [True, False])
 @on_quick_loop
 async def test_a_live_run_is_taken_over_on_demand(resume: bool) -> None:
