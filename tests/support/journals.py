@@ -1,4 +1,4 @@
-"""Reads journals of unfinished runs as they lie in the state folder: with no code of the product."""
+"""Reads journals of unfinished runs as they lie in the state folder and in a bucket: with no code of the product."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.support.buckets import Bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class JournalText:
     def keys(self) -> set[str]:
         """Relative keys of the chunks on record."""
         return {record["s3_key"] for record in self.records}
+
+    @property
+    def indices(self) -> set[int]:
+        """Indices of the chunks on record."""
+        return {record["index"] for record in self.records}
 
 
 def state_folder() -> Path:
@@ -43,3 +50,15 @@ def read_journal(name: str) -> JournalText | None:
             records = [json.loads(line) for line in lines[1:]]
             return JournalText(header, [record for record in records if "s3_key" in record])
     return None
+
+
+def read_bucket_journal(bucket: Bucket, folder: str) -> JournalText | None:
+    """The copy of the run that has claimed the stream in `folder`; None if there is none. It must not be sealed."""
+    keys = sorted(bucket.listing(f"{folder}.resume/"))
+    claim = f"{folder}.resume/claim.json"
+    if claim not in keys:
+        return None
+    run_id = json.loads(bucket.read(claim))["run_id"]
+    segments = [bucket.read(key) for key in keys if key.startswith(f"{folder}.resume/{run_id}/")]
+    lines = [json.loads(line) for line in b"".join(segments).splitlines()]
+    return JournalText(lines[0], [line for line in lines if "s3_key" in line]) if lines else None
