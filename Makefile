@@ -9,6 +9,8 @@ FUZZ_FACTOR ?= 40
 FUZZ_RUNS ?= 1000000
 FUZZ_SECONDS ?= 120
 
+KILLS ?= 200
+
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 ORACLE_VERSIONS := 0.3.0 0.4.0
@@ -20,7 +22,7 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 LINKS := .typing
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts pytest sweeps fuzz bench format oracles clean
+.PHONY: help install demo test lint types contracts pytest sweeps fuzz kills bench format oracles clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +62,12 @@ sweeps: $(DEV) ## all of the sweeps of which the tests run a part
 fuzz: $(DEV) ## feed the parsers damaged input for longer than the tests do (FUZZ_RUNS, FUZZ_SECONDS for each of them)
 	FUZZ_FACTOR="$(FUZZ_FACTOR)" FUZZ_RUNS="$(FUZZ_RUNS)" FUZZ_SECONDS="$(FUZZ_SECONDS)" \
 		$(BIN)/pytest tests/fuzz -o timeout=0 $(PYTEST_ARGS)
+
+kills: export KILL_EVERY_POINT := 1
+kills: export KILLS := $(KILLS)
+kills: export KILLS_SEED := $(or $(KILLS_SEED),$(shell date +%s))
+kills: $(DEV) ## kill real puts and gets at every crash point, and at random times (KILLS, KILLS_SEED)
+	$(BIN)/pytest tests/fault/test_sigkill.py tests/fault/test_random_kills.py -o timeout=0 -rP $(PYTEST_ARGS)
 
 bench: $(DEV) $(ORACLES)/0.4.0/.installed ## compare with the released s3duct over a server of its own (BENCH_ARGS="--size 256M --rounds 1")
 	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/python -m tests.bench $(BENCH_ARGS)
