@@ -117,7 +117,7 @@ class BucketJournalReader:
         """
         contents: dict[int, bytes] = {}
         total = 0
-        sealed = False
+        sealings: set[bool] = set()
         for number in found.segments:
             key = self._location.segment_key(found.claim.run_id, number)
             read = partial(self._read_small, key, _MAX_SEGMENT_BYTES)
@@ -127,7 +127,7 @@ class BucketJournalReader:
             total += len(stored)
             if total > 2 * MAX_MANIFEST_BYTES:
                 raise _damaged("it is larger than any journal")
-            sealed = is_sealed(stored)
+            sealings.add(is_sealed(stored))
             contents[number] = await run_apart("journal-opening", self._open, stored)
         if 0 not in contents:
             return ReadJournal(None, {})
@@ -135,7 +135,8 @@ class BucketJournalReader:
         journal, _ = decode_journal(text, destination=self._destination)
         if journal is not None and journal.header.run_id != found.claim.run_id:
             raise _damaged("it is of another run than it lies with")
-        if journal is not None and journal.header.binding.sealed_manifest is not sealed:
+        # Each one: whoever has no key can put plain segments among sealed ones.
+        if journal is not None and sealings != {journal.header.binding.sealed_manifest}:
             raise _damaged("it is not sealed as it says")
         return ReadJournal(journal, contents)
 
