@@ -124,6 +124,8 @@ class BucketJournalReader:
             stored = await self._retrier.run("read of the bucket's journal", read)
             if stored is None:
                 continue  # its run removes it in this very moment
+            if len(stored) > _MAX_SEGMENT_BYTES:
+                raise _damaged(f"{key!r} is larger than {_MAX_SEGMENT_BYTES} bytes")
             total += len(stored)
             if total > 2 * MAX_MANIFEST_BYTES:
                 raise _damaged("it is larger than any journal")
@@ -180,6 +182,7 @@ class BucketJournalReader:
             raise _damaged(error.message) from error
 
     async def _claim(self) -> bytes | None:
+        # One that is cut off cannot be read, as any other that is none: it is nobody's.
         content = await self._read_small(self._location.claim_key, MAX_CLAIM_BYTES)
         return None if content is None else bytes(content)
 
@@ -189,14 +192,15 @@ class BucketJournalReader:
             return [entry async for entry in listing if self._location.is_resume_key(entry.key)]
 
     async def _read_small(self, key: str, limit: int) -> bytearray | None:
+        """Return what is there, and no more of it than shows that it is larger than `limit`."""
         content = bytearray()
         pieces = self._store.get(key)
         try:
             async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
                 async for piece in pieces:
-                    content += piece
+                    content += piece[: limit + 1 - len(content)]
                     if len(content) > limit:
-                        raise _damaged(f"{key!r} is larger than {limit} bytes")
+                        break
         except ObjectNotFound:
             return None
         return content
