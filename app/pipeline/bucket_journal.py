@@ -133,16 +133,12 @@ class BucketJournal:
             await self._retrier.run("removal of the bucket's journal", partial(self._store.delete, key))
 
     async def release(self) -> None:
-        """Say that this run has stopped, so that another machine need not wait before it goes on. Tried once."""
-        if self._tasks and not self._failure.done():
-            await self._store.put(self._location.released_key(self._claim.run_id), b"\n")
+        """Say that this process of the run has stopped, so that another machine need not wait before it goes on.
 
-    async def take_back(self) -> None:
-        """Say that this run goes on again."""
-        key = self._location.released_key(self._claim.run_id)
-        await self._retrier.run(
-            "removal of the sign that the run has stopped", lambda: self._store.delete(key)
-        )
+        Tried once. Another claim of the same run makes it void: nobody need be allowed to delete it.
+        """
+        if self._tasks and not self._failure.done():
+            await self._store.put(self._location.released_key(self._claim.run_id), encode_claim(self._claim))
 
     async def close(self) -> None:
         """Stop writing; what is written stays. Idempotent."""

@@ -67,8 +67,6 @@ class Claimer:
             await self._replace_claim()
             await self._starter.check_unchanged(existing)
         else:
-            if choice.found.released:
-                await self._bucket.take_back()
             await self._replace_claim()
             await self._starter.check_unchanged(existing)
             await self._write_copy(start, choice)

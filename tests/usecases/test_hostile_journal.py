@@ -6,12 +6,56 @@ import pytest
 
 from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
-from s3duct.domain.errors import JournalDamaged, RunInProgress
-from tests.usecases.loop import failure_of, on_quick_loop
+from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress
+from tests.fakes.hooked_store import Operation, Phase
+from tests.fakes.hooks import fails_for
+from tests.usecases.loop import failure_of, on_loop, on_quick_loop
 from tests.usecases.world import CHUNK, NAME, World, aes, content
 
 CLAIM = f"{NAME}/.resume/claim.json"
 DATA, OTHER = content(6 * CHUNK + 3), content(6 * CHUNK, 1)
+
+
+def no_deletes(world: World) -> World:
+    """Credentials that may put, get and list."""
+
+    def denied() -> AccessDenied:
+        return AccessDenied("access denied (a rule of the test)")
+
+    world.store.hooks.append(fails_for(lambda operation: operation.method == "delete", error=denied))
+    return world
+
+
+def stopping_after(world: World, chunks: int) -> World:
+    """It is asked to stop once so many chunks are on record, as by ^C."""
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        if len(world.journals.recorded()) >= chunks:
+            world.stop.set(2)
+
+    world.store.hooks.append(hook)
+    return world
+
+
+@on_loop
+async def test_without_the_right_to_delete_a_run_that_was_stopped_goes_on() -> None:
+    world = World(max_chunks=1)
+    stopping_after(no_deletes(world), 2)
+    await failure_of(world.put(DATA))
+    assert any(key.endswith("/released") for key in await world.resume_keys())
+    again = no_deletes(world.restarted())
+    assert (await again.put(DATA)).chunks_resumed >= 2
+    assert await again.restored() == DATA
+
+
+@on_loop
+async def test_without_the_right_to_delete_a_dead_run_is_taken_over() -> None:
+    world = no_deletes(World())
+    await world.put_cut_off(DATA, stored={0, 1, 2})
+    world.let_claims_go_stale()
+    other = no_deletes(world.elsewhere())
+    assert (await other.put(DATA)).chunks_resumed == 3
+    assert await other.restored() == DATA
 
 
 @pytest.mark.parametrize("body", [b"x" * (MAX_CLAIM_BYTES + 1), b"\0" * 100_000], ids=["by-one", "by-far"])
