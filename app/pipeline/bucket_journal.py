@@ -124,6 +124,11 @@ class BucketJournal:
         content = await self._reader.claim(of_run=self._claim.run_id)
         return content is not None and decode_claim(content).run_id == self._claim.run_id
 
+    async def check_claim(self) -> None:
+        """Check that the claim is as this process wrote it, without trying again. Raises `RunInProgress`."""
+        if await self._reader.look() != encode_claim(self._claim):
+            raise self._taken_over()
+
     async def remove(self) -> None:
         """Remove everything that this run and those before it have of journals, the claim last; it must be `is_ours`."""
         await self.close()
@@ -196,11 +201,14 @@ class BucketJournal:
 
     async def _check_claim(self) -> None:
         if await self._reader.claim(of_run=self._claim.run_id) != encode_claim(self._claim):
-            raise RunInProgress(
-                f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
-                hint="nothing more was changed; wait for the other one to end, or use another name",
-            )
+            raise self._taken_over()
         self._looked_at_s = self._clock.monotonic_s()
+
+    def _taken_over(self) -> RunInProgress:
+        return RunInProgress(
+            f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
+            hint="nothing more was changed; wait for the other one to end, or use another name",
+        )
 
     async def _write_segment(self) -> None:
         content = self._segment()

@@ -33,6 +33,14 @@ class RunJournal:
         """Wait until the bucket's copy fails for good, and raise why: the claim may be lost while no chunk ends."""
         await self._bucket.failed()
 
+    async def check_claim(self) -> None:
+        """Check that the name is still claimed by this run. Made to be part of an attempt: it does not try again.
+
+        Raises:
+            RunInProgress: another run has taken over the name.
+        """
+        await self._bucket.check_claim()
+
     async def may_tidy_up(self) -> bool:
         """Whether the name is still claimed by this run, so that what it made superfluous may go; says so if not."""
         try:

@@ -39,6 +39,7 @@ class PutFinisher:
 
         Raises:
             StreamExists: `overwrite` is off and another run has finished a stream of this name meanwhile.
+            RunInProgress: another run has taken over the name.
         """
         content = await prepare_manifest(manifest, self._cipher)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -48,6 +49,9 @@ class PutFinisher:
 
     async def _write(self, content: bytes, sha256: str, overwrite: bool) -> None:
         key = self._location.manifest_key
+        # At each attempt: a store that was out of reach for long may have shown this run as dead, and the stream of the one
+        # that took the name would be hidden, by a manifest whose chunks that one may have removed.
+        await self._journal.check_claim()
         if overwrite:
             await self._store.put(key, content)
             return

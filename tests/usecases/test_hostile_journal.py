@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
 from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress
+from s3duct.domain.resume import OnDivergence
 from tests.fakes.hooked_store import Operation, Phase
-from tests.fakes.hooks import fails_for
-from tests.usecases.loop import failure_of, on_loop, on_quick_loop
+from tests.fakes.hooks import fails_for, unavailable
+from tests.fault.invariant import watched
+from tests.usecases.loop import failure_of, on_loop, on_quick_loop, until
 from tests.usecases.world import CHUNK, NAME, World, aes, content
 
 CLAIM = f"{NAME}/.resume/claim.json"
@@ -68,6 +72,35 @@ async def test_a_claim_that_is_too_large_is_nobodys(body: bytes) -> None:
     again = world.restarted()
     assert (await again.put(DATA, takeover=True)).chunks_resumed == 3
     assert await again.restored() == DATA
+
+
+@pytest.mark.parametrize("clobber", [False, True])
+@on_quick_loop
+async def test_a_run_that_lost_the_claim_while_its_manifest_could_not_be_written_writes_none(
+    clobber: bool,
+) -> None:
+    """Otherwise it would hide the stream of the one that took the name, and name chunks that this one has removed."""
+    world = World()
+    if clobber:
+        await world.put(b"older")
+        world = world.restarted()
+    out_of_reach = asyncio.Event()
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        if operation.writes and operation.key == world.location.manifest_key and not out_of_reach.is_set():
+            await out_of_reach.wait()
+            raise unavailable()
+
+    world.store.hooks.append(hook)
+    slow = asyncio.ensure_future(world.put(DATA, clobber=clobber))
+    await until(lambda: world.location.manifest_key in world.store.writes)
+    other = watched(world.elsewhere())
+    new = DATA[: 2 * CHUNK] + OTHER[2 * CHUNK :]
+    await other.put(new, clobber=True, takeover=True, on_divergence=OnDivergence.RESTART)
+    out_of_reach.set()
+    error = await failure_of(slow)
+    assert isinstance(error, RunInProgress)
+    assert await other.restored() == new
 
 
 @pytest.mark.parametrize("forged", [0, 1, 2])
