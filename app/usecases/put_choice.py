@@ -161,13 +161,14 @@ class Chooser:
                 # This machine was cut off while it took that run over.
                 merged = replace(own, records=merge_records(theirs.records, own.records))
                 return Choice(merged, found, taken_over=True)
+            # Where that run took this machine's over it carries on what the bucket had of it. No union: its input may have been
+            # another one from some chunk on.
             if not theirs.header.carries(own.header.run_id):
                 raise JournalMismatch(
                     f"there are two unfinished puts of {self._name!r}: one of this machine, and one in the bucket, "
                     f"which last wrote its journal {age}",
                     hint=f"--resume-from local or bucket says which to continue, or {RESTART_HINT}",
                 )
-            theirs = replace(theirs, records=merge_records(own.records, theirs.records))
         self._listener(
             Notice(
                 f"continuing an unfinished put of {self._name!r} from its journal in the bucket, last written {age}"

@@ -74,6 +74,20 @@ async def test_a_claim_that_is_too_large_is_nobodys(body: bytes) -> None:
     assert await again.restored() == DATA
 
 
+@on_loop
+async def test_a_machine_that_comes_back_after_another_one_met_another_input_goes_on_with_that_one() -> None:
+    world = World()
+    await world.put_cut_off(DATA, stored={0, 1, 2, 3, 4})
+    world.let_claims_go_stale()
+    new = DATA[: 2 * CHUNK] + OTHER[2 * CHUNK :]
+    other = world.elsewhere()
+    await other.put_cut_off(new, stored={0, 1, 2, 3}, on_divergence=OnDivergence.RESTART)
+    world.let_claims_go_stale()
+    back = watched(world.restarted())
+    assert (await back.put(new)).chunks_resumed == 4
+    assert await back.restored() == new
+
+
 @pytest.mark.parametrize("clobber", [False, True])
 @on_quick_loop
 async def test_a_run_that_lost_the_claim_while_its_manifest_could_not_be_written_writes_none(
