@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
@@ -19,7 +20,7 @@ from s3duct.app.usecases.put_judgement import (
     stored_bytes,
 )
 from s3duct.app.usecases.put_predecessors import NO_PREDECESSORS, Predecessors
-from s3duct.domain.chunk import ChunkKeys
+from s3duct.domain.chunk import ChunkKeys, is_chunk_key
 from s3duct.domain.errors import (
     DecryptionFailed,
     IntegrityError,
@@ -225,9 +226,10 @@ class PutStarter:
         """
         if replaced is None or replaced.manifest is not None or not predecessors.are_all_known:
             return ()
-        sizes = await self._retrier.run("look-up of old chunks", self._stored_sizes)
-        keys = (key.removeprefix(self._location.prefix) for key in sizes)
-        found = ranges_over(keys, name=self._location.name)
+        name, prefix = self._location.name, self._location.prefix
+        look = partial(self._stored_sizes, lambda key: is_chunk_key(key.removeprefix(prefix), name=name))
+        sizes = await self._retrier.run("look-up of old chunks", look)
+        found = ranges_over((key.removeprefix(prefix) for key in sizes), name=name)
         return tuple(one for one in found if one.generation not in predecessors.generations)
 
     def header_after(self, before: JournalHeader, binding: RunBinding) -> JournalHeader:
@@ -270,17 +272,21 @@ class PutStarter:
         """Keep the records whose objects are in the bucket in their size: somebody may have cleaned up meanwhile."""
         if not records:
             return ()
-        sizes = await self._retrier.run("look-up of stored chunks", self._stored_sizes)
+        wanted = {self._location.full_key(record.chunk.key) for record in records}
+        sizes = await self._retrier.run(
+            "look-up of stored chunks", partial(self._stored_sizes, wanted.__contains__)
+        )
         return tuple(
             record
             for record in records
             if sizes.get(self._location.full_key(record.chunk.key)) == stored_bytes(record)
         )
 
-    async def _stored_sizes(self) -> dict[str, int]:
+    async def _stored_sizes(self, is_wanted: Callable[[str], bool]) -> dict[str, int]:
+        """Streams below this one may have any number of chunks."""
         listing = self._store.list(self._location.folder)
         async with aclosing(cast("AsyncGenerator[StoredObject, None]", listing)):
-            return {entry.key: entry.size_bytes async for entry in listing}
+            return {entry.key: entry.size_bytes async for entry in listing if is_wanted(entry.key)}
 
     async def _has_chunks(self) -> bool:
         """Whether a run that is not on record here (another machine's, a lost one) uses the plain chunk keys."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 
 from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
 from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress
+from s3duct.domain.journal_codec import checked_line
 from s3duct.domain.resume import OnDivergence
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, unavailable
@@ -131,3 +134,32 @@ async def test_a_sealed_journal_is_sealed_in_each_segment(forged: int) -> None:
     error = await failure_of(world.elsewhere().put(data, seal_manifest=True, takeover=True))
     assert isinstance(error, JournalDamaged)
     assert "not sealed" in error.message
+
+
+@on_quick_loop
+async def test_a_header_that_names_very_many_earlier_runs_is_read_in_no_time() -> None:
+    """Gone through for each record, it would take longer than any test may."""
+    world = World()
+    await world.put_cut_off(DATA, stored={0, 1, 2})
+    segment = await first_segment(world)
+    header, *records = [json.loads(line) for line in (await world.read(segment)).splitlines()]
+    real, header["generation"] = header["generation"], "f" * 8
+    header["earlier"] = [
+        {"run_id": f"{number:08x}", "generation": f"{number:08x}"} for number in range(16_000)
+    ]
+    header["earlier"].append({"run_id": "0" * 8, "generation": real})
+    await world.write(segment, b"".join(map(line_of, [header, *records])))
+    await world.write(segment.replace("000000.jsonl", "000001.jsonl"), 2000 * line_of(records[-1]))
+    other = world.elsewhere()
+    assert (await other.put(DATA, takeover=True)).chunks_resumed == 3
+    assert await other.restored() == DATA
+
+
+async def first_segment(world: World) -> str:
+    """Its key."""
+    return next(key for key in await world.resume_keys() if key.endswith(".jsonl"))
+
+
+def line_of(fields: dict[str, Any]) -> bytes:
+    """A line as anybody can write it who can write to the bucket."""
+    return checked_line({key: value for key, value in fields.items() if key != "check"})
