@@ -108,7 +108,8 @@ class BucketJournalReader:
         if all(entry.key != key for entry in entries):
             return False
         read = partial(self._read_small, key, MAX_CLAIM_BYTES)
-        return await self._retrier.run("look-up of the claim", read) == encode_claim(claim)
+        content = await self._retrier.run("look-up of the claim", read)
+        return content is not None and bytes(content) == encode_claim(claim)
 
     async def entries(self) -> list[StoredObject]:
         """Return everything that journals of this stream's runs have in the bucket."""

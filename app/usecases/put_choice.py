@@ -125,6 +125,8 @@ class Chooser:
         """The lock on the local journal proves that no other process goes on with this run."""
         if not self._request.resume:
             return Choice(None, found)
+        if self._request.resume_from is ResumeFrom.LOCAL:
+            return Choice(local.journal, found)
         try:
             read = await self._reader.read(found)
         except (DecryptionFailed, JournalDamaged, UnsupportedFormat):
@@ -161,7 +163,7 @@ class Chooser:
                 # This machine was cut off while it took that run over.
                 merged = replace(own, records=merge_records(theirs.records, own.records))
                 return Choice(merged, found, taken_over=True)
-            # Where that run took this machine's over it carries on what the bucket had of it. No union: its input may have been
+            # A run that took this machine's over carries on what the bucket had of it. No union: its input may have been
             # another one from some chunk on.
             if not theirs.header.carries(own.header.run_id):
                 raise JournalMismatch(

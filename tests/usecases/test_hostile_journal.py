@@ -12,7 +12,7 @@ from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
 from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress
 from s3duct.domain.journal_codec import checked_line
-from s3duct.domain.resume import OnDivergence
+from s3duct.domain.resume import OnDivergence, ResumeFrom
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, unavailable
 from tests.fault.invariant import watched
@@ -118,6 +118,20 @@ async def test_a_run_that_lost_the_claim_while_its_manifest_could_not_be_written
     error = await failure_of(slow)
     assert isinstance(error, RunInProgress)
     assert await other.restored() == new
+
+
+@on_loop
+async def test_a_copy_that_does_not_fit_is_left_aside_where_the_local_journal_is_asked_for() -> None:
+    world = World()
+    await world.put_cut_off(DATA, stored={0, 1, 2})
+    segment = await first_segment(world)
+    header, *records = [json.loads(line) for line in (await world.read(segment)).splitlines()]
+    records.append({**records[-1], "index": 3})
+    await world.write(segment, b"".join(map(line_of, [header, *records])))
+    assert isinstance(await failure_of(world.restarted().put(DATA)), JournalDamaged)
+    again = world.restarted()
+    assert (await again.put(DATA, resume_from=ResumeFrom.LOCAL)).chunks_resumed == 3
+    assert await again.restored() == DATA
 
 
 @pytest.mark.parametrize("forged", [0, 1, 2])
