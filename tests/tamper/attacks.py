@@ -31,6 +31,7 @@ class Target(Enum):
     CHUNK = "chunk"
     MANIFEST = "manifest"
     JOURNAL = "journal"
+    BUCKET_JOURNAL = "bucket journal"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from s3duct.domain.errors import (
     ManifestInvalid,
     ManifestUnauthenticated,
     ManifestUnexpected,
+    RunInProgress,
     S3ductError,
     StreamNotFound,
     UnsupportedFormat,
@@ -43,6 +44,7 @@ EXIT_CODES: dict[type[S3ductError], int] = {
     JournalMismatch: 7,
     JournalTooNew: 13,
     UnsupportedFormat: 13,
+    RunInProgress: 14,
 }
 
 
@@ -98,6 +100,14 @@ class Inapplicable:
 
 
 Outcome = Content | Refused | Inapplicable
+
+
+@dataclass(frozen=True)
+class Spoils:
+    """The put ends well, but the stream is not whole: why nothing can tell by then. `error` is what get says later."""
+
+    reason: str
+    error: type[S3ductError]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.tamper.attacks import Attack, Target
+from tests.tamper.bucket_journal_expectations import TABLE as BUCKET_JOURNAL_TABLE
 from tests.tamper.cells import (
+    ALL_BUCKET_JOURNAL_CELLS,
     ALL_CHUNK_CELLS,
     ALL_JOURNAL_CELLS,
     ALL_MANIFEST_CELLS,
@@ -19,9 +21,14 @@ from tests.tamper.chunk_expectations import BY_VARIANT
 from tests.tamper.journal_expectations import TABLE as JOURNAL_TABLE
 from tests.tamper.manifest_expectations import TABLE as MANIFEST_TABLE
 from tests.tamper.modes import MODES, POST_QUANTUM
-from tests.tamper.outcomes import Ends, Harmless, Inapplicable, Refused, Undetected
+from tests.tamper.outcomes import Ends, Harmless, Inapplicable, Refused, Spoils, Undetected
 
-CELLS: list[Cell[Any]] = [*ALL_CHUNK_CELLS, *ALL_MANIFEST_CELLS, *ALL_JOURNAL_CELLS]
+CELLS: list[Cell[Any]] = [
+    *ALL_CHUNK_CELLS,
+    *ALL_MANIFEST_CELLS,
+    *ALL_JOURNAL_CELLS,
+    *ALL_BUCKET_JOURNAL_CELLS,
+]
 EXPECTED = {
     (cell.variant.target, cell.variant.attack, cell.mode.name, cell.variant.name): cell.expected
     for cell in CELLS
@@ -37,7 +44,7 @@ def test_every_attack_on_every_target_has_an_answer_in_every_mode(attack: Attack
         ]
         assert answers, f"{attack.value} of a {target.value}, {mode.name}"
         for answer in answers:
-            if isinstance(answer, (Inapplicable, Undetected, Harmless)):
+            if isinstance(answer, (Inapplicable, Undetected, Harmless, Spoils)):
                 assert len(answer.reason.split()) > 3, answer
 
 
@@ -46,6 +53,7 @@ def test_every_expectation_belongs_to_a_variant_and_no_variant_is_listed_twice()
         (ALL_CHUNK_CELLS, BY_VARIANT),
         (ALL_MANIFEST_CELLS, MANIFEST_TABLE),
         (ALL_JOURNAL_CELLS, JOURNAL_TABLE),
+        (ALL_BUCKET_JOURNAL_CELLS, BUCKET_JOURNAL_TABLE),
     ):
         listed = Counter(str(cell) for cell in cells)
         assert set(listed.values()) == {1}
@@ -68,6 +76,6 @@ def test_cells_are_counted() -> None:
         "none" if isinstance(cell.expected, Inapplicable) else cell.variant.target.value for cell in CELLS
     )
     pairs = {(target, attack, mode) for target, attack, mode, _ in EXPECTED if mode != POST_QUANTUM.name}
-    assert len(pairs) == len(list(product(Target, Attack, MODES))) == 150
-    assert dict(kinds) == {"chunk": 92, "manifest": 231, "journal": 325, "none": 45}
+    assert len(pairs) == len(list(product(Target, Attack, MODES))) == 200
+    assert dict(kinds) == {"chunk": 92, "manifest": 231, "journal": 325, "bucket journal": 316, "none": 50}
     assert sum(isinstance(cell.expected, (Refused, Ends)) for cell in CELLS) > len(CELLS) / 2
