@@ -45,7 +45,7 @@ TABLE: dict[str, Ends | Refused | Spoils] = {
     "extend:by-a-sign-that-the-run-has-stopped": ALL,
     "extend:by-such-a-sign-of-a-mebibyte": ALL,
     "extend:by-a-record-of-a-chunk-with-other-content": SPOILED,
-    "extend:by-a-record-that-names-a-chunk-of-the-older-stream-as-an-earlier-run": SPOILED,
+    "extend:by-a-record-that-names-a-chunk-of-the-older-stream-as-an-earlier-run": NONE,
     "extend:by-a-record-that-names-a-chunk-of-a-neighbour": DAMAGED,
     "swap:segments": ALL,
     "swap:first-segments": DAMAGED,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from s3duct.app.pipeline import bucket_journal
 from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
 from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress
@@ -167,6 +168,34 @@ async def test_a_header_that_names_very_many_earlier_runs_is_read_in_no_time() -
     other = world.elsewhere()
     assert (await other.put(DATA, takeover=True)).chunks_resumed == 3
     assert await other.restored() == DATA
+
+
+@on_loop
+async def test_a_stream_is_replaced_though_the_clean_up_of_its_run_was_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it was carried on from another run, and the segment that told of its manifest is gone already."""
+    monkeypatch.setattr(bucket_journal, "SEGMENT_RECORDS", 1)
+    world = World()
+    await world.put_cut_off(DATA, stored=set(range(7)))
+    world.let_claims_go_stale()
+    other = world.elsewhere()
+    last = f"/{7:06d}.jsonl"
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        if operation.method == "delete" and not operation.key.endswith(("/now", last)):
+            raise AccessDenied("cut off")
+
+    other.store.hooks.append(hook)
+    await other.put(DATA)
+    claimed = json.loads(await world.read(CLAIM))["run_id"]
+    for key in await world.resume_keys():
+        if key.endswith(last) and claimed in key:
+            await world.delete(key)
+    world.let_claims_go_stale()
+    third = watched(world.elsewhere(seed=3000))
+    await third.put(OTHER, clobber=True)
+    assert await third.restored() == OTHER
 
 
 async def first_segment(world: World) -> str:
