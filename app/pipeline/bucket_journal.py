@@ -1,8 +1,8 @@
 """The bucket's copy of one run's journal, in segments of bounded size, written by one task (ADR 0017).
 
 Records that wait while a write is under way go together into the next one. Only the last segment is ever written again, so
-the work is linear in the number of chunks. The claim is looked at before the first write, every few seconds, and before a
-manifest is announced: a run that has lost it stops. Until then it writes to keys of its own alone.
+the work is linear in the number of chunks. The claim is looked at every few seconds, and before the manifest: a run that
+has lost it stops. Until then it writes to keys of its own alone.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class BucketJournal:
                 await self._write_segment()
 
     def begin(self) -> None:
-        """Take records from now on, and show the others that this run lives."""
-        self._written_at_s = self._clock.monotonic_s()
+        """Take records from now on, and show the others that this run lives. The claim has just been looked at."""
+        self._written_at_s = self._looked_at_s = self._clock.monotonic_s()
         self._tasks = [
             asyncio.ensure_future(self._guarded(self._keep_writing)),
             asyncio.ensure_future(self._guarded(self._keep_fresh)),
@@ -168,8 +168,7 @@ class BucketJournal:
         together, self._waiting = self._waiting[:room], self._waiting[room:]
         try:
             self._tail += [encode_record_line(record) for record, _ in together]
-            ends = any(isinstance(record, ManifestRecord) for record, _ in together)
-            if ends or self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
+            if self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
                 await self._check_claim()
             await self._write_segment()
         except BaseException:

@@ -79,11 +79,11 @@ class Scene:
 
 
 SCENES = [
-    Scene("plain", 24),
-    Scene("aes", 24, sealed=True),
-    Scene("plain, over an old stream", 28, over_old=True),
-    Scene("aes, over an old stream", 28, sealed=True, over_old=True),
-    Scene("plain, resumed", 23, resumed=True),
+    Scene("plain", 23),
+    Scene("aes", 23, sealed=True),
+    Scene("plain, over an old stream", 27, over_old=True),
+    Scene("aes, over an old stream", 27, sealed=True, over_old=True),
+    Scene("plain, resumed", 22, resumed=True),
     Scene("plain, resumed with another input", 31, resumed=True, diverged=True),
 ]
 
