@@ -7,11 +7,12 @@ the journal, then it counts. Chunks complete in any order; their chain links are
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
+from s3duct.app.pipeline.continuation import Continuation
 from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
@@ -20,17 +21,15 @@ from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
-from s3duct.domain.chunk import ChunkKeys, ChunkRecord
-from s3duct.domain.errors import InputDiverged, LocalResourceError, SourceError, StoreError, UsageError
+from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.errors import LocalResourceError, SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
 from s3duct.domain.ports.clock import Clock
 from s3duct.domain.ports.pipe import Source
-from s3duct.domain.resume import ResumePlan, ResumeRecord, Verdict
+from s3duct.domain.resume import ResumeRecord
 
 T = TypeVar("T")
-# Makes the run another one, which carries on the records that it asks for when it writes them; returns where its chunks go.
-Fork = Callable[[Callable[[], Sequence[ResumeRecord]]], Awaitable[ChunkKeys]]
 
 # How long chunks that are read whole may still take to be stored after a request to stop, or when the source has failed.
 _STOP_GRACE_S = 10.0
@@ -42,7 +41,8 @@ _READS_AT_ONCE = 64
 class Transferred:
     """What a transfer stored: all chunk records in order, the end of the chain, and the sums.
 
-    `given_up_keys` are relative keys of chunks on record which hold another input.
+    `given_up_keys` are relative keys of chunks on record which hold another input. `has_failed_uploads` says that an upload
+    in parts has failed before it went well.
     """
 
     records: tuple[ChunkRecord, ...]
@@ -50,18 +50,7 @@ class Transferred:
     total_bytes: int
     resumed_chunks: int
     given_up_keys: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """What is stored already, and what to do about an input that is shorter (`strict` refuses it) or another one.
-
-    Without `fork`, the latter is refused.
-    """
-
-    plan: ResumePlan
-    strict: bool = True
-    fork: Fork | None = None
+    has_failed_uploads: bool = False
 
 
 class PutTransfer:
@@ -70,7 +59,6 @@ class PutTransfer:
     def __init__(
         self,
         *,
-        keys: ChunkKeys,
         chunk_size_bytes: int,
         continuation: Continuation,
         source: Source,
@@ -83,11 +71,9 @@ class PutTransfer:
         stop: StopRequest,
     ) -> None:
         """Take everything the run needs."""
-        self._keys = keys
         self._chunk_size_bytes = chunk_size_bytes
-        self._plan = continuation.plan
-        self._max_chunks = max_chunks(keys.name)
-        self._strict = continuation.strict
+        self._continuation = continuation
+        self._max_chunks = max_chunks(continuation.name)
         self._source = source
         self._journal = journal
         self._pool = pool
@@ -96,15 +82,10 @@ class PutTransfer:
         self._clock = clock
         self._listener = listener
         self._stop = stop
-        self._fork = continuation.fork
         loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
-        # Index of the last stored chunk that was recognised in the input; stored ones are judged in order.
-        self._recognised = Mark(-1)
         self._records: dict[int, ChunkRecord] = {}
-        self._recorded_in_gaps: list[ResumeRecord] = []
-        self._given_up_keys: frozenset[str] = frozenset()
         self._resumed_chunks = 0
         self._total_bytes = 0
 
@@ -126,8 +107,7 @@ class PutTransfer:
         try:
             link_to_come, chunk_count = await self._read_all(reader)
             link = await self._unless_over(_result_of(link_to_come))
-            self._plan.judge_end(chunk_count, strict=self._strict)
-            self._recognised.finish()
+            self._continuation.judge_end(chunk_count)
             while self._tasks:
                 await self._unless_over(asyncio.wait(set(self._tasks)))
             if self._failure.done():
@@ -136,9 +116,8 @@ class PutTransfer:
             await self._wind_down()
             raise self._stop.as_error("run the same command again to go on from what is stored") from None
         except (SourceError, LocalResourceError):
-            if (
-                not self._failure.done()
-            ):  # a journal that fails ends the run at once; a buffer that fits nowhere does not
+            # A journal that fails ends the run at once; a buffer that fits nowhere does not.
+            if not self._failure.done():
                 await self._wind_down()
             raise
         finally:
@@ -151,7 +130,14 @@ class PutTransfer:
             # A store that ends an upload as cancelled, unasked, raises nothing that a task would report.
             raise StoreError(f"{missing} chunks were read, but not stored")
         records = tuple(self._records[index] for index in range(chunk_count))
-        return Transferred(records, link, self._total_bytes, self._resumed_chunks, self._given_up_keys)
+        return Transferred(
+            records,
+            link,
+            self._total_bytes,
+            self._resumed_chunks,
+            self._continuation.given_up_keys,
+            self._uploader.has_failed,
+        )
 
     async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
         """Start a task for every chunk; return the future of the last link, and how many chunks there are."""
@@ -212,93 +198,44 @@ class PutTransfer:
         self._listener(ChunkStarted(index))
         hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0))
         uploading: asyncio.Task[UploadedChunk] | None = None
-        if self._plan.may_be_new(index):
+        if self._continuation.may_be_new(index):
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before))
             uploading.add_done_callback(self._note_failure)
         try:
             digest = await hashing
             own_link = (await asyncio.shield(before)).extend(digest)
             size_bytes = mark.position
-            try:
-                verdict = self._plan.judge(
-                    index, size_bytes=size_bytes, digest=digest, link=own_link, strict=self._strict
-                )
-            except InputDiverged:
-                if self._fork is None:
-                    raise
-                await self._go_on_as_another(index, self._fork)
-                verdict = Verdict.UPLOAD
+            judged = await self._continuation.judge(
+                index, size_bytes=size_bytes, digest=digest, link=own_link
+            )
             link.set_result(own_link)
-            record = self._plan.records.get(index)
-            if record is not None:
-                self._recognised.advance_to(index)
-            if verdict is Verdict.STORED and record is not None:
+            self._continuation.note_judged(judged)
+            if (stored := judged.stored) is not None:
                 self._pool.release(lease)
                 self._resumed_chunks += 1
-                if self._plan.may_differ:
-                    await self._record(record.chunk, own_link)
-                self._records[index] = record.chunk
+                if self._continuation.may_differ:
+                    await self._record(stored, own_link)
+                self._records[index] = stored
             else:
-                is_free = record is None or self._plan.may_differ
-                key = self._keys.of(index) if is_free else self._keys.replacing(index)
+                key = self._continuation.key_of(judged, index)
                 uploaded = await (uploading or self._uploader.upload(key, lease.region, mark))
                 self._pool.release(lease)
                 await self._record(ChunkRecord(index, key, size_bytes, digest, *uploaded), own_link)
         except BaseException:
             await cancel_all(task for task in (hashing, uploading) if task is not None)
             raise
-        self._listener(ChunkFinished(index, size_bytes, resumed=verdict is Verdict.STORED))
+        self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
 
     async def _upload_when_due(
         self, index: int, lease: Lease, mark: Mark, before: asyncio.Future[ChainLink]
     ) -> UploadedChunk:
-        """Upload once the stored chunks in front have been recognised: a foreign input changes nothing."""
-        if index > self._plan.last_index:
-            await self._wait_until_recognised(self._plan.last_index)
-        else:
-            await asyncio.shield(before)
-        return await self._uploader.upload(self._keys.of(index), lease.region, mark)
-
-    async def _go_on_as_another(self, index: int, fork: Fork) -> None:
-        """Chunk `index` is not the stored one: keep what is in front of it, and leave the rest to the run before.
-
-        Chunks are judged in order, and none behind the last one recognised is on its way: nothing of the other input and of
-        this one ever stands in one journal.
-        """
-        self._keys = await fork(lambda: (*self._plan.records_before(index), *self._recorded_in_gaps))
-        self._given_up_keys = self._plan.give_up_from(index)
-        self._recognised.finish()
+        key = await self._continuation.key_when_due(index, before)
+        return await self._uploader.upload(key, lease.region, mark)
 
     async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
-        """Make the chunk count: durable in the journal.
-
-        A chunk in a gap between stored ones is recorded only once the stored one behind it has been recognised, which
-        proves that the gap is filled with what belongs there. Its buffer has been given back: nothing waits for that.
-
-        The last chunk of a shorter input that was accepted contradicts what is on record. It is kept for the manifest alone:
-        should that not be written, the record still tells the truth about the run before.
-
-        Where the input may differ from what is stored, the journal holds nothing yet, and everything is recorded.
-        """
         record = ResumeRecord(chunk, link, self._clock.now().isoformat())
-        if self._plan.may_differ:
-            await self._journal.append(record)
-        else:
-            await self._record_in_order(record)
+        await self._continuation.record(record, self._journal)
         self._records[chunk.index] = chunk
-
-    async def _record_in_order(self, record: ResumeRecord) -> None:
-        index = record.chunk.index
-        await self._wait_until_recognised(self._plan.next_stored(index))
-        behind = self._plan.next_stored(index)
-        if index not in self._plan.records and self._recognised.position >= behind:
-            if index < self._plan.last_index:
-                self._recorded_in_gaps.append(record)
-            await self._journal.append(record)
-
-    async def _wait_until_recognised(self, index: int) -> None:
-        if self._recognised.position < index:
-            await self._recognised.reaches(index)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(coroutine)
@@ -335,7 +272,7 @@ class PutTransfer:
 
     async def _wind_down(self) -> None:
         """Let chunks that were read whole finish, for a while; those that still wait for a proof will not get it."""
-        self._recognised.fail(_StopRequested())
+        self._continuation.fail(_StopRequested())
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_STOP_GRACE_S)
 

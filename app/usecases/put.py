@@ -10,30 +10,24 @@ import asyncio
 
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.attended import attended
-from s3duct.app.pipeline.bucket_journal import BucketJournal
-from s3duct.app.pipeline.bucket_journal_reader import BucketJournalReader
 from s3duct.app.pipeline.buffer_pool import BufferPool, Host
+from s3duct.app.pipeline.continuation import Continuation
 from s3duct.app.pipeline.lanes import HashLanes
 from s3duct.app.pipeline.parallel import cancel_all
-from s3duct.app.pipeline.put_transfer import Continuation, PutTransfer, Transferred
+from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.run_journal import RunJournal
 from s3duct.app.pipeline.sized_source import SizedSource
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader
-from s3duct.app.pipeline.workers import Workers, run_apart
-from s3duct.app.usecases.put_choice import Chooser, LocalRecord, read_local
-from s3duct.app.usecases.put_claim import Claimer
-from s3duct.app.usecases.put_divergence import Forker
+from s3duct.app.pipeline.workers import Workers
+from s3duct.app.usecases.put_begin import Begun, PutBeginner
 from s3duct.app.usecases.put_finish import PutFinisher
-from s3duct.app.usecases.put_judgement import ExistingStream
 from s3duct.app.usecases.put_manifest import already_stored, build_manifest
-from s3duct.app.usecases.put_predecessors import read_predecessors
 from s3duct.app.usecases.put_request import PutPorts, PutRequest, PutSummary
-from s3duct.app.usecases.put_start import PutStart, PutStarter
+from s3duct.app.usecases.put_start import PutStart
 from s3duct.app.usecases.put_tidy import PutTidier
 from s3duct.app.usecases.put_uploads import UploadCleaner
-from s3duct.domain.claim import Claim
 from s3duct.domain.errors import (
     InputDiverged,
     InputTooShort,
@@ -46,10 +40,8 @@ from s3duct.domain.errors import (
 from s3duct.domain.events import Listener, Notice, ResumeStarted, TransferStarted
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.pipe import Source
-from s3duct.domain.ports.process import Producer
-from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
+from s3duct.domain.resume import OnDivergence, RunBinding
 
-_OWNER_BYTES = 16
 _RESUME_HINT = "run the same command again to go on from what is stored"
 
 
@@ -102,28 +94,21 @@ class _PutRun:
         self._request = request
         self._source = source
         self._ports = ports
-        self._local = local
         self._listener = listener
         self._stop = stop
         self._retrier = Retrier(
             ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener
         )
-        # One of its own: that the run shows every few minutes that it lives is no success of what fails meanwhile.
-        self._journal_retrier = self._retrier.sibling()
-        self._reader = BucketJournalReader(
-            store=ports.store,
-            location=request.location,
-            cipher=ports.cipher,
-            destination=request.destination,
-            retrier=self._journal_retrier,
+        self._beginner = PutBeginner(
+            request, source=source, ports=ports, local=local, retrier=self._retrier, listener=listener
         )
-        self._fork: Forker | None = None
         self._uploads = UploadCleaner(
             ports.uploads, location=request.location, retrier=self._retrier, listener=listener
         )
-        self._has_failed_uploads = False
-        # Both copies, once it is known which run this is.
-        self._journal = self._journal_of(Claim())
+
+    @property
+    def _journal(self) -> RunJournal:
+        return self._beginner.journal
 
     async def let_go(self) -> None:
         """Say in the bucket that the run has stopped."""
@@ -135,27 +120,26 @@ class _PutRun:
 
     async def run(self, binding: RunBinding) -> PutSummary:
         # 1. May this run begin, and does it continue an earlier one?
-        start = await self._stop.ends(self._begin(binding), hint="nothing was changed")
+        begun = await self._stop.ends(self._beginner.begin(binding), hint="nothing was changed")
+        start = begun.start
         # 2. The chunks: each is stored, then on record, several at once. Beside that, what dead runs have begun is aborted:
         #    it is looked for before this run begins uploads of its own, from which nothing would tell it.
         orphans = await self._stop.ends(self._uploads.find(start.dead_generations), hint=_RESUME_HINT)
         aborting = asyncio.ensure_future(self._uploads.abort(orphans))
         try:
             with Workers() as workers:
-                transferred = await self._transfer(start, workers)
+                transferred = await self._transfer(begun, workers)
             await self._stop.ends(_ended(aborting), hint=_RESUME_HINT)
         finally:
             await cancel_all((aborting,))
         # 3. Is this the whole source?
         warnings = await self._check_source(start, transferred)
         # 4. The manifest, last of all; then what it made superfluous goes, and the journal.
-        finishing = self._finish(start, transferred, warnings)
+        finishing = self._finish(begun, transferred, warnings)
         return await self._stop.ends(finishing, hint="run the same command again to finish")
 
-    async def _finish(
-        self, start: PutStart, transferred: Transferred, warnings: tuple[str, ...]
-    ) -> PutSummary:
-        request = self._request
+    async def _finish(self, begun: Begun, transferred: Transferred, warnings: tuple[str, ...]) -> PutSummary:
+        request, start = self._request, begun.start
         finisher = PutFinisher(
             location=request.location,
             store=self._ports.store,
@@ -185,137 +169,15 @@ class _PutRun:
             manifest,
             manifest_sha256,
             given_up_keys=given_up,
-            may_have_left_uploads_in=self._generations_with_uploads(start),
+            may_have_left_uploads_in=_generations_with_uploads(begun, transferred),
         )
         await self._journal.discard()
         return PutSummary(
             manifest, request.location.manifest_key, manifest_sha256, transferred.resumed_chunks, warnings
         )
 
-    def _generations_with_uploads(self, start: PutStart) -> frozenset[str]:
-        """Where this run, or the process of it that had written the manifest, may have left uploads that failed."""
-        if not self._has_failed_uploads and start.finished is None:
-            return frozenset()
-        return start.header.generations if self._fork is None else self._fork.generations
-
-    async def _begin(self, binding: RunBinding) -> PutStart:
-        request = self._request
-        local = await read_local(self._local)
-        if local.damage is not None and request.resume and request.resume_from is not ResumeFrom.BUCKET:
-            raise local.damage
-        starter = PutStarter(
-            location=self._request.location,
-            store=self._ports.store,
-            cipher=self._ports.cipher,
-            retrier=self._retrier,
-            clock=self._ports.clock,
-            entropy=self._ports.entropy,
-        )
-        existing = await starter.look_up()
-        recorded = local.journal if request.resume else None
-        try:
-            is_finished = starter.has_finished(existing, recorded, clobber=request.clobber)
-        except StreamExists:
-            if local.is_empty:
-                await self._local.discard()
-            raise
-        if is_finished:
-            start = await starter.decide(binding, existing, recorded, clobber=request.clobber)
-            self._journal = self._journal_of(Claim(start.header.run_id))
-            await self._start_producer()
-            return start
-        start = await self._claim(binding, starter, local, existing)
-        for place in await self._local.unfinished_elsewhere(binding):
-            self._listener(
-                Notice(f"an unfinished put of {binding.name!r} to {place} is on record; it stays as it is")
-            )
-        if start.vanished_chunks:
-            self._listener(
-                Notice(
-                    f"{start.vanished_chunks} chunks are on record, but not in the bucket any more: they are stored again"
-                )
-            )
-        return start
-
-    async def _claim(
-        self,
-        binding: RunBinding,
-        starter: PutStarter,
-        local: LocalRecord,
-        existing: ExistingStream | None,
-    ) -> PutStart:
-        """Choose what to continue, and claim the name for that."""
-        request, ports = self._request, self._ports
-        chooser = Chooser(
-            request,
-            reader=self._reader,
-            cipher=ports.cipher,
-            entropy=ports.entropy,
-            listener=self._listener,
-        )
-        choice = await chooser.choose(local)
-        predecessors = await read_predecessors(self._reader, (choice.recorded, local.journal), choice.found)
-        start = await starter.decide(
-            binding,
-            existing,
-            choice.recorded,
-            clobber=request.clobber,
-            taken_over=choice.taken_over,
-            predecessors=predecessors,
-        )
-        await self._start_producer()
-        claim = Claim(start.header.run_id, ports.entropy.token_hex(_OWNER_BYTES))
-        bucket = self._copy_of(claim)
-        self._journal = RunJournal(self._local, bucket, self._listener)
-        claimer = Claimer(
-            claim,
-            location=request.location,
-            store=ports.store,
-            starter=starter,
-            local=self._local,
-            bucket=bucket,
-            reader=self._reader,
-            retrier=self._journal_retrier,
-        )
-        try:
-            start = await claimer.take(start, choice, local, existing)
-        except (RunInProgress, StreamExists):
-            if start.is_new:
-                await self._journal.discard()
-            raise
-        if request.on_divergence is not OnDivergence.FAIL:
-            self._fork = Forker(
-                request.on_divergence,
-                start,
-                binding=binding,
-                starter=starter,
-                claimer=claimer,
-                listener=self._listener,
-            )
-        return start
-
-    async def _start_producer(self) -> None:
-        """A program that cannot be run shows that before anything is written."""
-        if isinstance(self._source, Producer):
-            await run_apart("producer", self._source.start)
-
-    def _journal_of(self, claim: Claim) -> RunJournal:
-        return RunJournal(self._local, self._copy_of(claim), self._listener)
-
-    def _copy_of(self, claim: Claim) -> BucketJournal:
-        ports = self._ports
-        return BucketJournal(
-            claim,
-            store=ports.store,
-            location=self._request.location,
-            cipher=ports.cipher,
-            reader=self._reader,
-            retrier=self._journal_retrier,
-            clock=ports.clock,
-        )
-
-    async def _transfer(self, start: PutStart, workers: Workers) -> Transferred:
-        request, ports = self._request, self._ports
+    async def _transfer(self, begun: Begun, workers: Workers) -> Transferred:
+        request, ports, start = self._request, self._ports, begun.start
         self._listener(TransferStarted(request.location.name))
         if start.plan.stored_chunks:
             self._listener(ResumeStarted(start.plan.stored_chunks, start.plan.stored_bytes))
@@ -338,9 +200,8 @@ class _PutRun:
         )
         pool.limits()  # wishes that nothing can meet are refused before anything is read
         transfer = PutTransfer(
-            keys=start.keys,
             chunk_size_bytes=request.chunk_size_bytes,
-            continuation=Continuation(start.plan, strict=request.strict_resume, fork=self._fork),
+            continuation=Continuation(start.plan, start.keys, strict=request.strict_resume, fork=begun.fork),
             source=SizedSource(
                 self._source, expected_bytes=request.expected_bytes, min_bytes=request.min_bytes
             ),
@@ -353,9 +214,7 @@ class _PutRun:
             stop=self._stop,
         )
         try:
-            transferred = await transfer.run()
-            self._has_failed_uploads = uploader.has_failed
-            return transferred
+            return await transfer.run()
         except (InputDiverged, InputTooShort) as error:
             if start.finished is not None:
                 raise _exists_with_other_content(request.location) from error
@@ -374,6 +233,13 @@ class _PutRun:
             return ()
         self._listener(Notice(warning))
         return (warning,)
+
+
+def _generations_with_uploads(begun: Begun, transferred: Transferred) -> frozenset[str]:
+    """Where this run, or the process of it that had written the manifest, may have left uploads that failed."""
+    if not transferred.has_failed_uploads and begun.start.finished is None:
+        return frozenset()
+    return begun.start.header.generations if begun.fork is None else begun.fork.generations
 
 
 async def _ended(task: asyncio.Future[None]) -> None:
