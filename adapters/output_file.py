@@ -62,6 +62,7 @@ class FileOutput(Output):
         if not stat.S_ISREG(found.st_mode):
             raise SinkError(f"{str(self._path)!r} is not a regular file")
         if not self._replace:
+            _remove_second_names(self._path.resolve(), found)
             raise _exists(self._path)
         return self._path.resolve()
 
@@ -197,6 +198,17 @@ def _is_ready(part: Path, descriptor: int) -> bool:
     with contextlib.suppress(OSError):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     return True
+
+
+def _remove_second_names(target: Path, found: os.stat_result) -> None:
+    """Remove the names as a part that a complete output still has, where a get died between giving it its own and that."""
+    if found.st_nlink == 1:
+        return
+    pattern = _part_pattern(target.name)
+    with contextlib.suppress(OSError):
+        for path in target.parent.iterdir():
+            if _is_part(path.name, pattern) and os.path.samestat(path.lstat(), found):
+                path.unlink()
 
 
 def _part_name(name: str, identity: str) -> str:

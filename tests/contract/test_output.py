@@ -305,6 +305,24 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == CONTENT
 
 
+def test_a_crash_between_link_and_unlink_leaves_no_second_name(tmp_path: Path) -> None:
+    """The next get is told that the file is there, and takes the name of the part away; others keep theirs."""
+    part = FileOutput(tmp_path / "out").begin("a")
+    part.write_all(memoryview(b"whole"))
+    (tmp_path / "out").hardlink_to(part.name)
+    part.close()
+    other = FileOutput(tmp_path / "out2").begin("a")
+    other.write_all(memoryview(b"part"))
+    other.close()
+    (tmp_path / "mine").hardlink_to(tmp_path / "out")
+    with pytest.raises(OutputExists):
+        FileOutput(tmp_path / "out").check()
+    assert not Path(part.name).exists()
+    assert (tmp_path / "mine").exists()
+    assert Path(other.name).exists()
+    assert (tmp_path / "out").read_bytes() == b"whole"
+
+
 def test_a_crash_between_link_and_unlink_never_lets_the_file_be_written_to(tmp_path: Path) -> None:
     part = FileOutput(tmp_path / "out").begin("a")
     write(part, CONTENT)
