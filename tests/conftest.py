@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import uuid
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REQUIRE_DOCKER = bool(os.environ.get("S3DUCT_REQUIRE_DOCKER"))
+
+# Whoever runs the tests in the background of a script, or under nohup, ignores these; the processes of the tests must not.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 # A slow machine is no failure, and CI must fail on the same examples again when it is run again.
 settings.register_profile("here", deadline=None)

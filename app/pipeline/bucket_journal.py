@@ -111,7 +111,7 @@ class BucketJournal:
         Records that wait meanwhile are added to the new journal.
         """
         async with self._writing:
-            await self._check_claim()
+            await self.check_claim()
             self._claim = claim
             yield
 
@@ -125,10 +125,18 @@ class BucketJournal:
         return content is not None and decode_claim(content).run_id == self._claim.run_id
 
     async def check_claim(self) -> None:
-        """Check that the claim is as this process wrote it: looked at twice, but not tried again. Raises `RunInProgress`."""
-        own = encode_claim(self._claim)
-        if await self._reader.look() != own and await self._reader.look() != own:
-            raise self._taken_over()
+        """Check that the claim is as this process wrote it. Raises `RunInProgress`."""
+        if await self._reader.claim(of_run=self._claim.run_id) != encode_claim(self._claim):
+            raise RunInProgress(
+                f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
+                hint="nothing more was changed; wait for the other one to end, or use another name",
+            )
+        self._looked_at_s = self._clock.monotonic_s()
+
+    async def check_claim_if_due(self) -> None:
+        """The same, if it was not looked at for a while. Raises `RunInProgress`."""
+        if self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
+            await self.check_claim()
 
     async def remove(self) -> None:
         """Remove everything that this run and those before it have of journals, the claim last; it must be `is_ours`."""
@@ -168,8 +176,7 @@ class BucketJournal:
         together, self._waiting = self._waiting[:room], self._waiting[room:]
         try:
             self._tail += [encode_record_line(record) for record, _ in together]
-            if self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
-                await self._check_claim()
+            await self.check_claim_if_due()
             await self._write_segment()
         except BaseException:
             self._waiting = together + self._waiting
@@ -198,17 +205,6 @@ class BucketJournal:
 
     def _is_due(self) -> bool:
         return self._clock.monotonic_s() >= self._written_at_s + REFRESH_EVERY_S
-
-    async def _check_claim(self) -> None:
-        if await self._reader.claim(of_run=self._claim.run_id) != encode_claim(self._claim):
-            raise self._taken_over()
-        self._looked_at_s = self._clock.monotonic_s()
-
-    def _taken_over(self) -> RunInProgress:
-        return RunInProgress(
-            f"the put of {self._location.name!r} was taken over by another one, which has its claim now",
-            hint="nothing more was changed; wait for the other one to end, or use another name",
-        )
 
     async def _write_segment(self) -> None:
         content = self._segment()

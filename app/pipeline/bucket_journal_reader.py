@@ -74,12 +74,12 @@ class BucketJournalReader:
         One that cannot be read, or is not of the run that is expected, is looked at twice: much depends on it, and a proxy
         may have answered for the store.
         """
-        content = await self._retrier.run("look-up of the claim", self.look)
+        content = await self._retrier.run("look-up of the claim", self._look)
         run_id = "" if content is None else decode_claim(content).run_id
         as_expected = run_id == of_run if of_run else content is None or run_id != ""
         if as_expected:
             return content
-        return await self._retrier.run("look-up of the claim", self.look)
+        return await self._retrier.run("look-up of the claim", self._look)
 
     async def find(self) -> FoundRun | None:
         """Return the run that has claimed the name."""
@@ -191,7 +191,7 @@ class BucketJournalReader:
         except ManifestInvalid as error:
             raise _damaged(error.message) from error
 
-    async def look(self) -> bytes | None:
+    async def _look(self) -> bytes | None:
         """Return the claim as it is stored, None if there is none: looked at once."""
         # One that is cut off cannot be read, as any other that is none: it is nobody's.
         content = await self._read_small(self._location.claim_key, MAX_CLAIM_BYTES)

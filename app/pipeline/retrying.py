@@ -38,11 +38,18 @@ class Retrier:
         other._pacer = self._pacer
         return other
 
-    async def run(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def run(
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
         """Run `attempt`, anew each time, until it succeeds; return what it returned.
 
         It must be safe to repeat: an attempt that failed may have taken effect all the same. Nor may it wait for another
-        operation: it holds one of the turns that a throttling store leaves.
+        operation: it holds one of the turns that a throttling store leaves. What must be true at each attempt, and needs
+        operations of its own, belongs into `before`, which is called in front of each, holds no turn, and tries by itself.
 
         Raises:
             S3ductError: the last attempt's error, if it cannot be retried or the budget is used up.
@@ -50,6 +57,8 @@ class Retrier:
         failures = 0
         first_failure_s = 0.0
         while True:
+            if before is not None:
+                await before()
             try:
                 async with self._pacer.turn():
                     result = await attempt()

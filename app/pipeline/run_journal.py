@@ -34,12 +34,16 @@ class RunJournal:
         await self._bucket.failed()
 
     async def check_claim(self) -> None:
-        """Check that the name is still claimed by this run. Made to be part of an attempt: it does not try again.
+        """Check that the name is still claimed by this run.
 
         Raises:
             RunInProgress: another run has taken over the name.
         """
         await self._bucket.check_claim()
+
+    async def check_claim_if_due(self) -> None:
+        """The same, if it was not looked at for a while. Raises `RunInProgress`."""
+        await self._bucket.check_claim_if_due()
 
     async def may_tidy_up(self) -> bool:
         """Whether the name is still claimed by this run, so that what it made superfluous may go; says so if not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from s3duct.app.pipeline.manifest_io import prepare_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
@@ -44,20 +45,31 @@ class PutFinisher:
         content = await prepare_manifest(manifest, self._cipher)
         sha256 = hashlib.sha256(content).hexdigest()
         await self._journal.append(ManifestRecord(sha256))
-        await self._retrier.run("write of the manifest", lambda: self._write(content, sha256, overwrite))
+        await self._journal.check_claim()
+        is_written = False
+
+        async def look() -> None:
+            # Before each attempt: a store that was out of reach for long may have shown this run as dead, and the stream of
+            # the one that took the name would be hidden, by a manifest whose chunks that one may have removed.
+            nonlocal is_written
+            await self._journal.check_claim_if_due()
+            if not overwrite:
+                # Some stores ignore the condition of the write. This very manifest is a write of ours whose reply was lost.
+                is_written = await self._retrier.run(
+                    "look-up of the manifest", partial(self._is_written, sha256)
+                )
+
+        async def write() -> None:
+            if not is_written:
+                await self._write(content, sha256, overwrite)
+
+        await self._retrier.run("write of the manifest", write, before=look)
         return sha256
 
     async def _write(self, content: bytes, sha256: str, overwrite: bool) -> None:
         key = self._location.manifest_key
-        # At each attempt: a store that was out of reach for long may have shown this run as dead, and the stream of the one
-        # that took the name would be hidden, by a manifest whose chunks that one may have removed.
-        await self._journal.check_claim()
         if overwrite:
             await self._store.put(key, content)
-            return
-        # Looked up before as well, since some stores ignore the condition of the write. This very manifest is a write of
-        # ours whose reply was lost.
-        if await self._is_written(sha256):
             return
         try:
             await self._store.put(key, content, create_only=True)
