@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from s3duct.adapters.object_store.local import LocalObjectStore
 from s3duct.adapters.object_store.memory import MemoryObjectStore
 from s3duct.adapters.object_store.s3 import AddressingStyle, S3ObjectStore, S3Settings
 from tests.fakes.hooked_store import HookedStore
+from tests.fakes.stamped_store import StampedStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -47,6 +49,7 @@ class Traits:
 TRAITS = {
     "memory": Traits(),
     "hooked-memory": Traits(),
+    "stamped-memory": Traits(),
     "local-made": Traits(),
     "local-existing": Traits(),
     "seaweedfs": Traits(
@@ -115,6 +118,8 @@ def make_store(name: str, tmp_path: Path, server_named: Callable[[str], S3Server
         return StoreUnderTest(MemoryObjectStore(), TRAITS[name])
     if name == "hooked-memory":
         return StoreUnderTest(HookedStore(MemoryObjectStore()), TRAITS[name])
+    if name == "stamped-memory":
+        return StoreUnderTest(StampedStore(MemoryObjectStore(), now=datetime.now(UTC)), TRAITS[name])
     if name.startswith("local"):
         folder = tmp_path / "bucket" / "of files"
         if name == "local-existing":

@@ -10,14 +10,16 @@ from typing import cast
 
 from s3duct.domain.ports.object_store import Bytes, ObjectStore, StoredObject
 
+_SOME_DAY = datetime(2031, 7, 1, tzinfo=UTC)
+
 
 class StampedStore(ObjectStore):
     """`now` is what the store's clock shows: other than that of any machine, on purpose."""
 
-    def __init__(self, inner: ObjectStore) -> None:
+    def __init__(self, inner: ObjectStore, *, now: datetime = _SOME_DAY) -> None:
         """Begin some day."""
         self.inner = inner
-        self.now = datetime(2031, 7, 1, tzinfo=UTC)
+        self.now = now
         self._modified: dict[str, datetime] = {}
 
     def advance(self, delay_s: float) -> None:
