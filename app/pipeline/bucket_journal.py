@@ -133,11 +133,6 @@ class BucketJournal:
             )
         self._looked_at_s = self._clock.monotonic_s()
 
-    async def check_claim_if_due(self) -> None:
-        """The same, if it was not looked at for a while. Raises `RunInProgress`."""
-        if self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
-            await self.check_claim()
-
     async def remove(self) -> None:
         """Remove everything that this run and those before it have of journals, the claim last; it must be `is_ours`."""
         await self.close()
@@ -176,7 +171,8 @@ class BucketJournal:
         together, self._waiting = self._waiting[:room], self._waiting[room:]
         try:
             self._tail += [encode_record_line(record) for record, _ in together]
-            await self.check_claim_if_due()
+            if self._clock.monotonic_s() >= self._looked_at_s + LOOK_EVERY_S:
+                await self.check_claim()
             await self._write_segment()
         except BaseException:
             self._waiting = together + self._waiting

@@ -41,10 +41,6 @@ class RunJournal:
         """
         await self._bucket.check_claim()
 
-    async def check_claim_if_due(self) -> None:
-        """The same, if it was not looked at for a while. Raises `RunInProgress`."""
-        await self._bucket.check_claim_if_due()
-
     async def may_tidy_up(self) -> bool:
         """Whether the name is still claimed by this run, so that what it made superfluous may go; says so if not."""
         try:

@@ -69,15 +69,24 @@ def is_of_use(recorded: Journal, binding: RunBinding, existing: ExistingStream |
     """Whether the recorded run has stored anything that would be lost by starting over, and may go on."""
     if is_of_this_run(existing, recorded):
         return recorded.header.binding == binding
-    if not recorded.records and recorded.header.binding != binding:
+    is_bound_so = recorded.header.binding == binding
+    if not is_bound_so and not recorded.records:
         return False
-    return not (_was_passed(existing, recorded) or _would_overwrite(existing, recorded))
+    return not ((is_bound_so and _was_passed(existing, recorded)) or _would_overwrite(existing, recorded))
 
 
 def _was_passed(existing: ExistingStream | None, recorded: Journal) -> bool:
     """Whether a stream was finished since the recorded run began: who did that may be removing the run's chunks."""
     over = recorded.header.over
     return existing is not None and over is not None and existing.manifest_sha256 != over
+
+
+def names_visible_chunks(existing: ExistingStream | None, recorded: Journal) -> bool:
+    """Whether the stream that is there holds chunks that the run has on record: made of them by another, or forged."""
+    if existing is None or existing.manifest is None:
+        return False
+    named = {record.key for record in existing.manifest.chunks}
+    return any(record.chunk.key in named for record in recorded.records)
 
 
 def _would_overwrite(existing: ExistingStream | None, recorded: Journal) -> bool:

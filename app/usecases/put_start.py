@@ -17,6 +17,7 @@ from s3duct.app.usecases.put_judgement import (
     is_of_this_run,
     is_of_use,
     keys_of,
+    names_visible_chunks,
     stored_bytes,
 )
 from s3duct.app.usecases.put_predecessors import NO_PREDECESSORS, Predecessors
@@ -175,6 +176,10 @@ class PutStarter:
         finished = existing if self.has_finished(existing, recorded, clobber=clobber) else None
         if recorded is not None and finished is None and not is_of_use(recorded, binding, existing):
             recorded = None
+        if recorded is not None and taken_over and not is_of_this_run(existing, recorded):
+            check_keys(recorded.records, recorded.header)
+            if names_visible_chunks(existing, recorded):
+                recorded = None
         # That run has ended: this one replaces its stream, and need not send again what is the same.
         has_ended = finished is None and is_of_this_run(existing, recorded)
         if recorded is not None:

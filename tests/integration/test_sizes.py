@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_every_size_comes_back(
     for size in SIZES:
         content = random_bytes(size, "sizes")
         assert store_and_restore(s3duct, f"{unique_name}/{size}", content, chunk_size=CHUNK) == content
-        assert len(bucket.keys(f"{unique_name}/{size}/chunk-")) == -(-size // CHUNK)
+        chunks = [key for key in bucket.keys(f"{unique_name}/{size}/") if "/chunk-" in key]
+        assert len(chunks) == -(-size // CHUNK)
 
 
 def test_many_chunks_come_back_in_order(
@@ -50,7 +52,7 @@ def test_many_chunks_come_back_in_order(
     summary = s3duct.verify(unique_name, deep=True)
     assert summary.ok
     assert summary.plain_checked
-    assert len(bucket.keys(f"{unique_name}/chunk-")) == 401
+    assert len([key for key in bucket.keys(f"{unique_name}/") if "/chunk-" in key]) == 401
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,9 @@ def test_names_and_prefixes_of_all_kinds(
 
     assert store_and_restore(s3duct, name, content, chunk_size=KIB) == content
 
-    assert bucket.keys(folder) == [
+    # Where conditions are ignored (`rclone serve s3`), every run has a folder of its own.
+    keys = [re.sub(r"gen-[0-9a-f]{8}/", "", key) for key in bucket.keys(folder)]
+    assert keys == [
         f"{folder}.manifest.json",
         *(f"{folder}chunk-{index:06d}" for index in range(3)),
     ]

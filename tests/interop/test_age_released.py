@@ -123,8 +123,9 @@ def test_another_identity_for_a_stream_of_0_4_0(
 def test_we_replace_a_stream_of_0_4_0_without_being_able_to_read_it(
     stream: Stream, released_0_4_0: Oracle, identity: Path
 ) -> None:
-    """Who has only recipients cannot open the old sealed manifest: which chunks to delete is not known, and that is said."""
+    """Who has only recipients cannot open the old sealed manifest: its chunks are told by where they lie."""
     released_0_4_0.put(stream, CONTENT, *SEALED)
+    old = set(stream.chunk_keys())
     (recipient,) = recipients_of(identity)
     keyless = Stream(stream.bucket, stream.name, prefix=PREFIX)
     flags = [*SEALED, "--age-recipient", recipient]
@@ -132,6 +133,7 @@ def test_we_replace_a_stream_of_0_4_0_without_being_able_to_read_it(
 
     outcome = keyless.put(CONTENT[:100], *flags, "--clobber")
 
-    assert "left in the bucket" in outcome.stderr
+    assert "left in the bucket" not in outcome.stderr
+    assert not old & set(stream.chunk_keys())
     stream.restores(CONTENT[:100])
     assert released_0_4_0.get(stream) == CONTENT[:100]

@@ -77,5 +77,5 @@ def test_cells_are_counted() -> None:
     )
     pairs = {(target, attack, mode) for target, attack, mode, _ in EXPECTED if mode != POST_QUANTUM.name}
     assert len(pairs) == len(list(product(Target, Attack, MODES))) == 200
-    assert dict(kinds) == {"chunk": 92, "manifest": 231, "journal": 325, "bucket journal": 316, "none": 50}
+    assert dict(kinds) == {"chunk": 92, "manifest": 231, "journal": 330, "bucket journal": 319, "none": 50}
     assert sum(isinstance(cell.expected, (Refused, Ends)) for cell in CELLS) > len(CELLS) / 2

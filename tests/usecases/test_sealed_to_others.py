@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from s3duct.domain.errors import LocalResourceError, RunInProgress, StoreUnavailable, StreamExists
+from s3duct.domain.errors import LocalResourceError, StoreUnavailable, StreamExists
 from s3duct.domain.events import Notice
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, refused, unavailable
@@ -218,7 +218,7 @@ async def test_anothers_manifest_between_two_attempts_is_no_success() -> None:
             raise StoreUnavailable("lost")
 
     world.store.hooks.append(meddle)
-    assert isinstance(await failure_of(put(world)), RunInProgress)
+    assert isinstance(await failure_of(put(world)), StreamExists)
 
 
 @on_quick_loop
