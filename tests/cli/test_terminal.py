@@ -122,14 +122,15 @@ def test_progress_is_live_on_a_terminal_and_gone_at_the_end(
 
 
 def test_a_second_signal_leaves_the_cursor_as_it_was(
-    folder_bucket: FolderBucket, unique_name: str, terminal: Terminal
+    folder_bucket: FolderBucket, unique_name: str, terminal: Terminal, tmp_path: Path
 ) -> None:
     stream = Stream(folder_bucket, unique_name)
     stream.put(b"data", "--no-encrypt")
-    words = [str(COMMAND), "get", *stream.flags, "--", "sh", "-c", "trap '' TERM; sleep 60"]
+    deaf = tmp_path / "deaf"
+    words = [str(COMMAND), "get", *stream.flags, "--", "sh", "-c", f"trap '' TERM; : > '{deaf}'; sleep 60"]
     environment = {**os.environ, "TERM": "xterm-256color"}
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=terminal.slave, env=environment) as running:
-        until(lambda: terminal.shows(HIDE), "the live line is up")
+        until(lambda: terminal.shows(HIDE) and deaf.exists(), "the live line is up, and the command deaf")
         running.terminate()
         until(lambda: terminal.shows("stopping"), "it has heard of it")
         running.terminate()
