@@ -12,7 +12,7 @@ from s3duct.domain.errors import SourceError, StreamExists
 from s3duct.domain.events import Notice, ResumeStarted
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, refused
-from tests.usecases.loop import failure_of, on_loop, on_quick_loop
+from tests.usecases.loop import failure_of, on_loop, on_quick_loop, until
 from tests.usecases.world import CHUNK, NAME, OTHER_KEY, PLAIN_KEYS, World, aes, content
 
 OLD, NEW = content(5 * CHUNK + 3, 1), content(4 * CHUNK)
@@ -29,14 +29,15 @@ FOREIGN = [
 
 async def killed(world: World, data: bytes, *, after_deletes: int, **options: Any) -> World:
     """Put, and die when so many removals of chunks have begun; return the machine as it comes up again."""
-    dead, begun = asyncio.Event(), 0
+    dead, begun, ended = asyncio.Event(), 0, 0
 
     async def hook(operation: Operation, phase: Phase) -> None:
-        nonlocal begun
-        if operation.method == "delete" and not operation.is_of_journal and phase is Phase.BEFORE:
-            if begun == after_deletes:
+        nonlocal begun, ended
+        if operation.method == "delete" and not operation.is_of_journal:
+            if phase is Phase.BEFORE and begun == after_deletes:
                 dead.set()
-            begun += 1
+            begun += phase is Phase.BEFORE
+            ended += phase is Phase.AFTER
         if dead.is_set():
             await asyncio.Event().wait()
 
@@ -45,6 +46,9 @@ async def killed(world: World, data: bytes, *, after_deletes: int, **options: An
     waiting = asyncio.ensure_future(dead.wait())
     await asyncio.wait({putting, waiting}, return_when=asyncio.FIRST_COMPLETED)
     assert dead.is_set()
+    await until(
+        lambda: ended == after_deletes
+    )  # what is on its way takes effect, whether anybody waits or not
     putting.cancel()
     with suppress(asyncio.CancelledError):
         await putting
