@@ -174,12 +174,8 @@ class PutStarter:
             JournalDamaged: its records contradict each other.
         """
         finished = existing if self.has_finished(existing, recorded, clobber=clobber) else None
-        if recorded is not None and finished is None and not is_of_use(recorded, binding, existing):
+        if finished is None and not _may_go_on(recorded, binding, existing, taken_over=taken_over):
             recorded = None
-        if recorded is not None and taken_over and not is_of_this_run(existing, recorded):
-            check_keys(recorded.records, recorded.header)
-            if names_visible_chunks(existing, recorded):
-                recorded = None
         # That run has ended: this one replaces its stream, and need not send again what is the same.
         has_ended = finished is None and is_of_this_run(existing, recorded)
         if recorded is not None:
@@ -301,3 +297,15 @@ class PutStarter:
             async for entry in listing:
                 return entry.key.startswith(first)
         return False
+
+
+def _may_go_on(
+    recorded: Journal | None, binding: RunBinding, existing: ExistingStream | None, *, taken_over: bool
+) -> bool:
+    """Whether there is a run on record to go on with. Raises `JournalDamaged`."""
+    if recorded is None or not is_of_use(recorded, binding, existing):
+        return False
+    if not taken_over or is_of_this_run(existing, recorded):
+        return True
+    check_keys(recorded.records, recorded.header)
+    return not names_visible_chunks(existing, recorded)
