@@ -55,11 +55,7 @@ async def test_a_put_that_was_taken_over_in_its_sleep(
 ) -> None:
     world = await scene.begin()
     sleep = Sleep(number, phase)
-    world.store.hooks.append(sleep)
-    first = asyncio.ensure_future(world.put(NEW, **scene.options))
-    asleep = asyncio.ensure_future(sleep.begun.wait())
-    await asyncio.wait({first, asleep}, return_when=asyncio.FIRST_COMPLETED)
-    asleep.cancel()
+    first = await put_until(sleep, world, scene)
     world.let_claims_go_stale()
 
     data, options = SECOND[second]
@@ -83,20 +79,11 @@ async def test_a_put_that_was_taken_over_by_one_that_died(scene: Scene, number: 
     """The first one goes on beside what the second one left; a third one ends it."""
     world = await scene.begin()
     sleep = Sleep(number, Phase.BEFORE)
-    world.store.hooks.append(sleep)
-    first = asyncio.ensure_future(world.put(NEW, **scene.options))
-    asleep = asyncio.ensure_future(sleep.begun.wait())
-    await asyncio.wait({first, asleep}, return_when=asyncio.FIRST_COMPLETED)
-    asleep.cancel()
+    first = await put_until(sleep, world, scene)
     world.let_claims_go_stale()
 
     other = watched(world.elsewhere())
-    dies = Sleep(died_at, Phase.AFTER)
-    other.store.hooks.append(dies)
-    second = asyncio.ensure_future(other.put(NEW, **scene.options))
-    dead = asyncio.ensure_future(dies.begun.wait())
-    await asyncio.wait({second, dead}, return_when=asyncio.FIRST_COMPLETED)
-    dead.cancel()
+    second = await put_until(Sleep(died_at, Phase.AFTER), other, scene)
     second.cancel()
     await asyncio.wait({second}, timeout=SOON_S)
     if not second.cancelled() and (error := second.exception()) is not None:
@@ -109,6 +96,16 @@ async def test_a_put_that_was_taken_over_by_one_that_died(scene: Scene, number: 
         third = watched(world.elsewhere(seed=5000))
         await third.put(NEW, **scene.options)
     assert await visible(world) == NEW
+
+
+async def put_until(sleep: Sleep, world: World, scene: Scene) -> asyncio.Task[Any]:
+    """Begin the scene's put, and wait until it sleeps (or has ended without that operation)."""
+    world.store.hooks.append(sleep)
+    putting: asyncio.Task[Any] = asyncio.ensure_future(world.put(NEW, **scene.options))
+    asleep = asyncio.ensure_future(sleep.begun.wait())
+    await asyncio.wait({putting, asleep}, return_when=asyncio.FIRST_COMPLETED)
+    asleep.cancel()
+    return putting
 
 
 async def succeeds(putting: asyncio.Task[Any]) -> bool:
