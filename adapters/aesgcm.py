@@ -91,11 +91,15 @@ class _AesGcmSealer(Sealer):
         self._encryptor = Aead(algorithms.AES(key), modes.GCM(nonce)).encryptor()
         self._head = nonce
 
-    def update(self, plain: memoryview) -> bytearray:
+    def room_bytes(self, plain_bytes: int) -> int:
+        return AES_NONCE_BYTES + plain_bytes
+
+    def update(self, plain: memoryview, into: memoryview | None = None) -> memoryview:
         head = len(self._head)
-        sealed = bytearray(head + len(plain))
+        size = head + len(plain)
+        sealed = (memoryview(bytearray(size)) if into is None else into)[:size]
         sealed[:head] = self._head
-        self._encryptor.update_into(plain, memoryview(sealed)[head:])
+        self._encryptor.update_into(plain, sealed[head:])
         self._head = b""
         return sealed
 

@@ -23,16 +23,19 @@ _PREFIX = "s3duct-"
 _STALE_S = 60.0
 _NO_FALLOCATE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _ZEROS = bytes(1 << 20)
+# Below that no huge page fits in.
+_HUGE_FROM_BYTES = 4 << 20
 
 
 class MmapChunkMemory(ChunkMemory):
-    """Regions over mmap. Released memory regions are kept and handed out again: fresh pages cost more than AES."""
+    """Regions over mmap. Released memory is kept and handed out again: fresh pages cost more than AES."""
 
     def __init__(self, scratch_dir: Path) -> None:
         """Remember where scratch files go; the folder is made when first needed, for this user only."""
         self._scratch_dir = scratch_dir
         self._spare: list[mmap.mmap] = []
         self._spare_bytes = 0
+        self._lent: list[mmap.mmap] = []
 
     def allocate(self, size_bytes: int, placement: Placement) -> Region:
         """Return a region. Raises `LocalResourceError`."""
@@ -44,15 +47,36 @@ class MmapChunkMemory(ChunkMemory):
         mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
         return _MmapRegion(mapping, placement, self._spare)
 
+    def lend(self, size_bytes: int) -> memoryview:
+        """Return a buffer that came back, or a new one. Raises `LocalResourceError`."""
+        back = self._returned()
+        for mapping in back:
+            if len(mapping) >= size_bytes:
+                return memoryview(mapping)[:size_bytes]
+        self._unmap(back)  # too small: others of that size will not be asked for soon
+        mapping = _map_memory(size_bytes)
+        if not _is_held(mapping):  # else it cannot be told when it comes back
+            self._lent.append(mapping)
+        return memoryview(mapping)
+
     @property
     def spare_bytes(self) -> int:
-        """What released memory regions hold."""
-        return len(self._spare) * self._spare_bytes
+        """What released memory regions and returned buffers hold."""
+        return len(self._spare) * self._spare_bytes + sum(map(len, self._returned()))
 
     def trim(self) -> None:
         """Unmap them."""
         while self._spare:
             self._spare.pop().close()
+        self._unmap(self._returned())
+
+    def _returned(self) -> list[mmap.mmap]:
+        return [mapping for mapping in self._lent if not _is_held(mapping)]
+
+    def _unmap(self, returned: list[mmap.mmap]) -> None:
+        for mapping in returned:
+            self._lent.remove(mapping)
+            mapping.close()
 
     def _map_scratch(self, size_bytes: int) -> mmap.mmap:
         try:
@@ -124,8 +148,13 @@ def _is_held(mapping: mmap.mmap) -> bool:
 
 
 def _map_memory(size_bytes: int) -> mmap.mmap:
+    """Map pages of our own; huge ones where they can be had: a page fault for 2 MiB costs little more than one for 4 KiB."""
     try:
-        return mmap.mmap(-1, size_bytes)
+        mapping = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if size_bytes >= _HUGE_FROM_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):  # a kernel without them
+                mapping.madvise(mmap.MADV_HUGEPAGE)
+        return mapping
     except (OSError, MemoryError, ValueError, OverflowError) as error:
         raise LocalResourceError(
             f"cannot allocate {size_bytes} bytes of memory", hint="lower --chunk-size or --memory-limit"

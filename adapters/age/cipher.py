@@ -153,9 +153,12 @@ class _AgeSealer(Sealer):
         self._head = head
         self._payload = payload
 
-    def update(self, plain: memoryview) -> bytearray:
+    def room_bytes(self, plain_bytes: int) -> int:
+        return len(self._head) + self._payload.room_bytes(plain_bytes)
+
+    def update(self, plain: memoryview, into: memoryview | None = None) -> memoryview:
         head, self._head = self._head, b""
-        return self._payload.update(plain, head=head)
+        return self._payload.update(plain, into, head=head)
 
     def finish(self) -> bytes:
         head, self._head = self._head, b""

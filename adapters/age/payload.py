@@ -39,13 +39,19 @@ class PayloadSealer:
         self._kept = memoryview(bytearray(PIECE_BYTES))
         self._kept_bytes = 0
 
-    def update(self, plain: memoryview, *, head: bytes = b"") -> bytearray:
-        """Seal what is surely not the last piece; return `head` and the sealed pieces in one buffer."""
+    @staticmethod
+    def room_bytes(plain_bytes: int) -> int:
+        """How long a buffer has to be for what `update` makes of `plain_bytes`, without a head, at most."""
+        return (plain_bytes // PIECE_BYTES + 1) * SEALED_PIECE_BYTES
+
+    def update(self, plain: memoryview, into: memoryview | None = None, *, head: bytes = b"") -> memoryview:
+        """Seal what is surely not the last piece; return `head` and the sealed pieces, in `into` or a new buffer."""
         total = self._kept_bytes + len(plain)
         pieces = max(0, (total - 1) // PIECE_BYTES)
-        sealed = bytearray(len(head) + pieces * SEALED_PIECE_BYTES)
+        size = len(head) + pieces * SEALED_PIECE_BYTES
+        sealed = (memoryview(bytearray(size)) if into is None else into)[:size]
         sealed[: len(head)] = head
-        view, at, taken = memoryview(sealed), len(head), 0
+        at, taken = len(head), 0
         for _ in range(pieces):
             if self._kept_bytes:
                 taken = PIECE_BYTES - self._kept_bytes
@@ -54,7 +60,7 @@ class PayloadSealer:
             else:
                 piece = plain[taken : taken + PIECE_BYTES]
                 taken += PIECE_BYTES
-            self._aead.encrypt_into(self._nonce(_MORE), piece, None, view[at : at + SEALED_PIECE_BYTES])
+            self._aead.encrypt_into(self._nonce(_MORE), piece, None, sealed[at : at + SEALED_PIECE_BYTES])
             at += SEALED_PIECE_BYTES
         self._keep(plain[taken:])
         return sealed

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from s3duct.app.pipeline.lanes import PIECE_BYTES
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.retrying import Retrier
+from s3duct.app.pipeline.sealed_message import SealedMessage
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import part_size_for
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import StoreUnavailable
-from s3duct.domain.ports.chunk_memory import Region
-from s3duct.domain.ports.cipher import Cipher, Sealer
-from s3duct.domain.ports.hasher import Hasher, HashLane
-from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
+from s3duct.domain.ports.chunk_memory import ChunkMemory, Region
+from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.hasher import Hasher
+from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, ObjectStore, StoredObject
 
 # How long an upload that is no longer wanted may take to tell the store so.
 _ABANDON_GRACE_S = 5.0
@@ -30,10 +30,6 @@ class UploadedChunk(NamedTuple):
     sealed_sha256: bytes | None
 
 
-class UploadAbandoned(Exception):
-    """Thrown into an upload whose chunk is no longer wanted, so that the store aborts it and keeps nothing."""
-
-
 class ChunkUploader:
     """Uploads chunks of one stream."""
 
@@ -44,6 +40,7 @@ class ChunkUploader:
         prefix: str,
         cipher: Cipher,
         hasher: Hasher,
+        memory: ChunkMemory,
         workers: Workers,
         retrier: Retrier,
         storage_class: str | None,
@@ -54,6 +51,7 @@ class ChunkUploader:
         self._prefix = prefix
         self._cipher = cipher
         self._hasher = hasher
+        self._memory = memory
         self._workers = workers
         self._retrier = retrier
         self._storage_class = storage_class
@@ -82,12 +80,13 @@ class ChunkUploader:
         )
 
     async def _attempt(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
-        message = _SealedMessage(
-            region,
-            mark,
-            await self._workers.run(self._cipher.sealer),  # a plugin may have to wait for a human
-            self._hasher.sha256() if self._encrypts else None,
-            self._workers,
+        message = SealedMessage(
+            region=region,
+            mark=mark,
+            sealer=await self._workers.run(self._cipher.sealer),  # a plugin may have to wait for a human
+            hash_lane=self._hasher.sha256() if self._encrypts else None,
+            memory=self._memory,
+            workers=self._workers,
         )
         filled = await mark.reaches(self._part_bytes + 1)
         # Small enough for one request: the mark is complete, since it did not get beyond one part. What is sealed may be
@@ -107,7 +106,7 @@ class ChunkUploader:
             sealed_sha256=message.sha256(),
         )
 
-    async def _put_parts(self, key: str, message: _SealedMessage) -> StoredObject:
+    async def _put_parts(self, key: str, message: SealedMessage) -> StoredObject:
         parts = message.pieces()
         task = asyncio.ensure_future(
             self._store.put_parts(key, parts, part_bytes=self._part_bytes, storage_class=self._storage_class)
@@ -124,67 +123,3 @@ class ChunkUploader:
             if not task.cancel() and not task.cancelled():
                 task.exception()  # seen: it need not be reported
             raise
-
-
-class _SealedMessage:
-    """One attempt at sealing a chunk."""
-
-    def __init__(
-        self, region: Region, mark: Mark, sealer: Sealer, hash_lane: HashLane | None, workers: Workers
-    ) -> None:
-        self._region = region
-        self._mark = mark
-        self._sealer = sealer
-        self._hash_lane = hash_lane
-        self._workers = workers
-        self._given_bytes = 0
-        self._is_given = False
-
-    async def pieces(self) -> AsyncIterator[Bytes]:
-        """Seal piece after piece as the mark moves."""
-        position = 0
-        while (ready := await self._mark.beyond(position)) > position:
-            stop = min(ready, position + PIECE_BYTES)
-            sealed = await self._workers.run(self._seal, self._region.view[position:stop])
-            self._region.evict(position, stop)
-            position = stop
-            if sealed:
-                self._given_bytes += len(sealed)
-                yield sealed
-        last = self._seal_last()
-        self._given_bytes += len(last)
-        self._is_given = True
-        if last:
-            yield last
-
-    async def whole(self) -> Bytes:
-        """Seal all at once, for a chunk that fits into one request; plain bytes are not copied."""
-        if self._hash_lane is None:
-            self._given_bytes, self._is_given = self._mark.position, True
-            return self._region.view[: self._mark.position]
-        return b"".join([piece async for piece in self.pieces()])
-
-    @property
-    def size_bytes(self) -> int | None:
-        """Size of the sealed bytes, once all were given out; None before."""
-        return self._given_bytes if self._is_given else None
-
-    def sha256(self) -> bytes | None:
-        """Digest of the sealed bytes, once all were given out."""
-        return None if self._hash_lane is None else self._hash_lane.digest()
-
-    def abandon(self) -> None:
-        """Make the pieces fail from now on."""
-        self._mark.fail(UploadAbandoned())
-
-    def _seal(self, plain: memoryview) -> Bytes:
-        sealed = self._sealer.update(plain)
-        if self._hash_lane is not None:
-            self._hash_lane.update(memoryview(sealed))
-        return sealed
-
-    def _seal_last(self) -> Bytes:
-        sealed = self._sealer.finish()
-        if self._hash_lane is not None:
-            self._hash_lane.update(memoryview(sealed))
-        return sealed

@@ -186,6 +186,7 @@ class _PutRun:
             prefix=request.location.prefix,
             cipher=ports.cipher,
             hasher=ports.hasher,
+            memory=ports.memory,
             workers=workers,
             retrier=self._retrier,
             storage_class=request.storage_class,

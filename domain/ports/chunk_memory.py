@@ -46,9 +46,17 @@ class ChunkMemory(Protocol):
         """
         ...
 
+    def lend(self, size_bytes: int) -> memoryview:
+        """Return a writable buffer in memory, which comes back by itself once nobody holds it or a slice of it.
+
+        Raises:
+            LocalResourceError: no memory; a retry helps once there is.
+        """
+        ...
+
     @property
     def spare_bytes(self) -> int:
-        """Memory that released regions still hold, for the next ones of their size."""
+        """Memory that released regions and returned buffers still hold, for the next ones of their size."""
         ...
 
     def trim(self) -> None:

@@ -11,8 +11,16 @@ from s3duct.domain.ports.object_store import Bytes
 class Sealer(Protocol):
     """Seals one message once. Not thread-safe; calls may come from different threads, one after another."""
 
-    def update(self, plain: memoryview) -> Bytes:
-        """Seal the next piece; return the sealed bytes that are ready (maybe none, maybe `plain` itself)."""
+    def room_bytes(self, plain_bytes: int) -> int:
+        """How long a buffer has to be, at most, for what `update` makes ready when it is given `plain_bytes`."""
+        ...
+
+    def update(self, plain: memoryview, into: memoryview | None = None) -> Bytes:
+        """Seal the next piece; return the sealed bytes that are ready (maybe none, maybe `plain` itself).
+
+        They lie at the front of `into` if that is given; it needs `room_bytes(len(plain))`. Fresh memory costs more than
+        AES: give a buffer that was used before.
+        """
         ...
 
     def finish(self) -> Bytes:

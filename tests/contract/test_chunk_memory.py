@@ -159,7 +159,60 @@ def test_memory_that_is_kept_can_be_given_back_and_nothing_that_is_in_use(
     used.release()
 
 
+def test_a_lent_buffer_is_as_large_as_asked_and_not_lent_twice(memory: ChunkMemory) -> None:
+    buffers = [memory.lend(size_bytes) for size_bytes in (1, 5000, 5000, 70_000, 3000)]
+    for number, buffer in enumerate(buffers):
+        buffer[:] = bytes([number]) * len(buffer)
+    assert [len(buffer) for buffer in buffers] == [1, 5000, 5000, 70_000, 3000]
+    for number, buffer in enumerate(buffers):
+        assert buffer == bytes([number]) * len(buffer)
+
+
+def test_a_lent_buffer_is_left_alone_while_a_slice_of_it_is_held(memory: ChunkMemory) -> None:
+    held = memory.lend(8192)[100:200]
+    held[:] = b"a" * 100
+    for _ in range(4):
+        memory.lend(8192)[:] = b"b" * 8192
+        memory.trim()
+    assert held == b"a" * 100
+
+
 # --- mmap ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_buffer_that_came_back_is_lent_again(scratch: Path) -> None:
+    memory = MmapChunkMemory(scratch)
+    first, second = memory.lend(64 * MIB), memory.lend(64 * MIB)
+    assert memory.spare_bytes == 0
+    second[0] = 7
+    del second
+    assert memory.spare_bytes == 64 * MIB
+    smaller = memory.lend(MIB)
+    assert (len(smaller), smaller[0]) == (MIB, 7)
+    del smaller
+    before = _address_space()
+    memory.trim()
+    assert before - _address_space() >= 64 * MIB
+    assert memory.spare_bytes == 0
+    first[-1] = 1
+
+
+def test_buffers_that_came_back_too_small_make_room_for_a_larger_one(scratch: Path) -> None:
+    memory = MmapChunkMemory(scratch)
+    del [memory.lend(MIB) for _ in range(3)][:]
+    assert memory.spare_bytes == 3 * MIB
+    memory.lend(2 * MIB)
+    assert memory.spare_bytes == 2 * MIB
+
+
+def test_where_it_cannot_be_told_whether_a_buffer_is_held_none_is_lent_twice(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_memory, "_is_held", lambda _: True)
+    memory = MmapChunkMemory(scratch)
+    memory.lend(MIB)[0] = 1
+    assert memory.lend(MIB)[0] == 0
+    assert memory.spare_bytes == 0
 
 
 def test_memory_is_used_again(scratch: Path) -> None:
@@ -284,13 +337,15 @@ def test_whatever_the_disk_answers_is_a_local_error(
 def test_memory_that_python_cannot_get_is_a_local_error(
     scratch: Path, monkeypatch: pytest.MonkeyPatch, placement: Placement
 ) -> None:
-    def exhausted(*_: int) -> None:
+    def exhausted(*_: int, **__: int) -> None:
         raise MemoryError
 
     monkeypatch.setattr(mmap, "mmap", exhausted)
     with pytest.raises(LocalResourceError) as caught:
         MmapChunkMemory(scratch).allocate(1000, placement)
     assert "\n" not in caught.value.message
+    with pytest.raises(LocalResourceError):
+        MmapChunkMemory(scratch).lend(1000)
 
 
 def test_a_scratch_folder_that_vanishes_is_made_again(scratch: Path) -> None:

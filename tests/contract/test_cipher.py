@@ -137,6 +137,20 @@ def test_sealed_pieces_stay_as_they_are_while_later_ones_are_made(cipher: Cipher
 
 
 @every_cipher
+def test_pieces_are_sealed_into_the_buffer_that_is_given(cipher: Cipher) -> None:
+    for size_bytes in (1, 1000, 65_536, 65_537, 200_000):
+        plain, sealer, sealed = memoryview(content(size_bytes)), cipher.sealer(), b""
+        for start in range(0, size_bytes, 70_000):
+            piece = plain[start : start + 70_000]
+            room = bytearray(sealer.room_bytes(len(piece)))
+            ready = memoryview(sealer.update(piece, memoryview(room)))
+            assert ready == (piece if cipher.method is EncryptionMethod.NONE else room[: len(ready)])
+            sealed += bytes(ready)
+        sealed += bytes(sealer.finish())
+        assert unseal(cipher, sealed, [0, len(sealed)]) == plain
+
+
+@every_cipher
 def test_messages_in_turns_do_not_disturb_each_other(cipher: Cipher) -> None:
     sealers = [cipher.sealer() for _ in range(3)]
     plains = [content(3000 + number) for number in range(3)]
