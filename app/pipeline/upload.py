@@ -57,14 +57,22 @@ class ChunkUploader:
         self._workers = workers
         self._retrier = retrier
         self._storage_class = storage_class
-        self._part_bytes = part_size_for(cipher.sealed_size_bytes(chunk_size_bytes))
+        self._sealed_chunk_bytes = cipher.sealed_size_bytes(chunk_size_bytes)
+        self._part_bytes = part_size_for(self._sealed_chunk_bytes)
         self._failed_attempts = 0
         self._encrypts = cipher.method is not EncryptionMethod.NONE
 
     @property
     def overhead_bytes(self) -> int:
-        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled."""
-        return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES if self._encrypts else 0
+        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled.
+
+        A chunk that fits into one request is sealed in pieces, which are joined.
+        """
+        if not self._encrypts:
+            return 0
+        if self._sealed_chunk_bytes <= self._part_bytes:
+            return 2 * self._sealed_chunk_bytes
+        return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES
 
     @property
     def has_failed(self) -> bool:
