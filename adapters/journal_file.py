@@ -1,8 +1,8 @@
 """Adapter of `ports.journal`: one JSONL file a stream and destination in the user's state folder.
 
-Every record is written and fsynced before it counts. The file is locked (flock) while its run lasts. A torn last line, the
-trace of a crash in the middle of a write, is cut off when the next run starts to append. A journal that begins anew takes
-the place of the old one when it is whole.
+Every record is written and fsynced before it counts; those that come together share one fsync. The file is locked (flock)
+while its run lasts. A torn last line, the trace of a crash in the middle of a write, is cut off when the next run starts to
+append. A journal that begins anew takes the place of the old one when it is whole.
 """
 
 from __future__ import annotations
@@ -80,9 +80,10 @@ class _LockedJournalFile(JournalFile):
             self._descriptor, self._end = descriptor, len(content)
             _sync_folder(self._path.parent)
 
-    def append(self, record: ResumeRecord | ManifestRecord) -> None:
+    def append(self, *records: ResumeRecord | ManifestRecord) -> None:
+        lines = b"".join(map(encode_record_line, records))
         with _as_local_error(f"cannot write the journal {str(self._path)!r}"):
-            self._write(encode_record_line(record))
+            self._write(lines)
 
     def discard(self) -> None:
         with _as_local_error(f"cannot remove the journal {str(self._path)!r}"):
@@ -103,11 +104,11 @@ class _LockedJournalFile(JournalFile):
             if not os.fstat(self._descriptor).st_size and _is_same_file(self._path, self._descriptor):
                 self._path.unlink()
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, lines: bytes) -> None:
         os.ftruncate(self._descriptor, self._end)
-        _write_all(self._descriptor, line, self._end)
+        _write_all(self._descriptor, lines, self._end)
         os.fsync(self._descriptor)
-        self._end += len(line)
+        self._end += len(lines)
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

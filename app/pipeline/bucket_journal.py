@@ -1,8 +1,9 @@
 """The bucket's copy of one run's journal, in segments of bounded size, written by one task (ADR 0017).
 
-Records that wait while a write is under way go together into the next one. Only the last segment is ever written again, so
-the work is linear in the number of chunks. The claim is looked at every few seconds, and before the manifest: a run that
-has lost it stops. Until then it writes to keys of its own alone.
+Records that wait while a write is under way go together into the next one, and a run of many chunks gathers them for a
+moment: not every small chunk costs a request. Only the last segment is ever written again, so the work is linear in the
+number of chunks. The claim is looked at every few seconds, and before the manifest: a run that has lost it stops. Until then
+it writes to keys of its own alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.resume import JournalHeader, ManifestRecord, ResumeRecord
 
 Record = ResumeRecord | ManifestRecord
+
+# How long records gather behind the first segment; up to there, a run is short, and waits for nothing.
+_GATHERED_FOR_S = 0.05
 
 
 class BucketJournal:
@@ -161,8 +165,21 @@ class BucketJournal:
             await self._work.wait()
             self._work.clear()
             while self._waiting or self._is_due():
+                await self._gather()
                 async with self._writing:
                     await self._write_what_waits()
+
+    async def _gather(self) -> None:
+        """Let records come for a moment, unless they fill the segment, or one of them is the last of the run."""
+        due_s = self._written_at_s + _GATHERED_FOR_S
+        while self._number and self._clock.monotonic_s() < due_s and not self._is_enough():
+            await self._clock.sleep(_GATHERED_FOR_S / 5)
+
+    def _is_enough(self) -> bool:
+        room = SEGMENT_RECORDS - len(self._tail) % SEGMENT_RECORDS
+        return len(self._waiting) >= room or any(
+            isinstance(record, ManifestRecord) for record, _ in self._waiting
+        )
 
     async def _write_what_waits(self) -> None:
         if len(self._tail) == SEGMENT_RECORDS and self._waiting:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from s3duct.app.pipeline.host import Host, RecentRoom
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.backpressure import Admission, BufferLimits, BufferUsage, BufferWishes, HostRoom, admit
 from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.events import BackpressureStarted, Listener, Notice
-from s3duct.domain.ports.chunk_memory import ChunkMemory, Placement, Region
+from s3duct.domain.ports.chunk_memory import Placement, Region
 from s3duct.domain.ports.clock import Clock
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
 from s3duct.domain.sizes import format_size
 
 # How often the machine is asked again while a chunk waits: others may have freed something.
@@ -42,27 +42,11 @@ class Lease:
         return self.size_bytes if self.region.placement is Placement.SCRATCH else 0
 
 
-class Host:
-    """This machine as chunk buffers see it: where they come from, and what is left."""
-
-    def __init__(self, memory: ChunkMemory, disk: DiskProbe, memory_probe: MemoryProbe) -> None:
-        """Take the ports."""
-        self.memory = memory
-        self._disk = disk
-        self._memory_probe = memory_probe
-
-    def room(self) -> HostRoom:
-        """What is left now. What released regions still hold is ours to use."""
-        return HostRoom(
-            memory_bytes=self._memory_probe.available_bytes() + self.memory.spare_bytes,
-            disk_bytes=self._disk.free_bytes(),
-        )
-
-
 class BufferPool:
     """Regions for chunks in flight, within limits. Used from one event loop.
 
-    Before every region the machine is asked what it has left, and limits that follow the machine follow it anew.
+    Before every region the machine is asked what it has left, and limits that follow the machine follow it anew. Small
+    regions that follow one another closely share one look (`RecentRoom`) for as long as that leaves room.
     """
 
     def __init__(
@@ -70,6 +54,7 @@ class BufferPool:
     ) -> None:
         """Take where regions come from and what they may take; a chunk costs about `cost_bytes`."""
         self._host = host
+        self._recent = RecentRoom(host, clock)
         self._wishes = wishes
         self._cost_bytes = cost_bytes
         self._clock = clock
@@ -89,7 +74,7 @@ class BufferPool:
 
     def limits(self) -> BufferLimits:
         """The limits in force now. Raises `UsageError`: a wish cannot be met by anything."""
-        return self._limits_within(self._host.room())
+        return self._limits_within(self._host.room(), self._usage())
 
     async def acquire(self, size_bytes: int, *, overhead_bytes: int = 0) -> Lease:
         """Wait until a region is admitted and return it.
@@ -126,15 +111,16 @@ class BufferPool:
         Raises:
             LocalResourceError: it fits nowhere, not even alone.
         """
-        room = self._host.room()
-        limits = self._limits_within(room)
+        usage = self._usage()
+        room = self._room_for(size_bytes, overhead_bytes, usage)
+        limits = self._limits_within(room, usage)
         failures: dict[Admission, LocalResourceError] = {}
         while True:
             decision = admit(
                 size_bytes,
                 overhead_bytes,
                 limits=limits,
-                usage=self._usage(),
+                usage=usage,
                 room=room,
                 refused=frozenset(failures),
             )
@@ -169,12 +155,22 @@ class BufferPool:
     def _take(self, lease: Lease, placement: Admission) -> None:
         self._leases.add(lease)
         self._unfilled.add(lease)
+        self._recent.granted(lease.memory_bytes)
         self._has_served = True
         self._told -= {placement, Admission.ABORT}
 
-    def _limits_within(self, room: HostRoom) -> BufferLimits:
+    def _room_for(self, size_bytes: int, overhead_bytes: int, usage: BufferUsage) -> HostRoom:
+        recent = self._recent.left(size_bytes + overhead_bytes)
+        if recent is not None:
+            limits = self._limits_within(recent, usage)
+            decision = admit(size_bytes, overhead_bytes, limits=limits, usage=usage, room=recent)
+            # No other answer may come of figures that are too low: neither scratch, nor a wait for room, nor the end.
+            if decision is Admission.MEMORY or usage.chunks >= limits.max_chunks:
+                return recent
+        return self._recent.look(promised_bytes=usage.promised_bytes)
+
+    def _limits_within(self, room: HostRoom, usage: BufferUsage) -> BufferLimits:
         """What is in use counts as room: the limits say what all buffers together may take."""
-        usage = self._usage()
         return self._wishes.resolve(
             self._cost_bytes,
             memory_available_bytes=room.memory_bytes + usage.memory_bytes,

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
-from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
+from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes, is_small
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.digest import DualDigest
 from s3duct.domain.errors import (
     ChunkDamaged,
     ChunkMissing,
@@ -112,8 +113,11 @@ class ChunkDownloader:
             raise _missing(record) from error
 
     async def _attempt(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
-        """Receive, open and hash side by side."""
+        """Receive, open and hash side by side; what is small one after another."""
         arrived = Mark()
+        if self._cipher is not None and is_small(stored_bytes):
+            await self._receive(record, region, arrived, stored_bytes)
+            return await self._open_at_once(record, region, stored_bytes, self._cipher)
         check = (
             self._check_sealed(record, region, arrived)
             if self._cipher is None
@@ -170,11 +174,23 @@ class ChunkDownloader:
             self._open(record, region, arrived, plain, opener),
             self._lanes.digest(region, plain, start=opener.start),
         )
-        if stop - opener.start != record.size_bytes:
-            raise _damaged(record, f"it holds {stop - opener.start} bytes instead of {record.size_bytes}")
-        if digest != record.digest:
-            raise _damaged(record, "its digest does not match")
-        return Span(opener.start, stop)
+        return _verified(record, Span(opener.start, stop), digest)
+
+    async def _open_at_once(
+        self, record: ChunkRecord, region: Region, stored_bytes: int, cipher: Cipher
+    ) -> Span:
+        """Open and hash by one call."""
+
+        def open_now() -> tuple[Span, DualDigest]:
+            opener = cipher.opener()
+            span = Span(opener.start, opener.finish(region.view, stored_bytes))
+            return span, self._lanes.digest_now(region.view[span.start : span.stop])
+
+        try:
+            span, digest = await self._workers.run(open_now)
+        except DecryptionFailed as error:
+            raise _damaged(record, f"it cannot be decrypted: {error.message}") from error
+        return _verified(record, span, digest)
 
     async def _open(
         self, record: ChunkRecord, region: Region, arrived: Mark, plain: Mark, opener: Opener
@@ -194,6 +210,15 @@ class ChunkDownloader:
         if record.sealed_sha256 is not None and digest != record.sealed_sha256:
             raise _damaged(record, "the digest of its sealed bytes does not match")
         return Span(0, arrived.position)
+
+
+def _verified(record: ChunkRecord, span: Span, digest: DualDigest) -> Span:
+    size_bytes = span.stop - span.start
+    if size_bytes != record.size_bytes:
+        raise _damaged(record, f"it holds {size_bytes} bytes instead of {record.size_bytes}")
+    if digest != record.digest:
+        raise _damaged(record, "its digest does not match")
+    return span
 
 
 def _missing(record: ChunkRecord) -> ChunkMissing:

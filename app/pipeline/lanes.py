@@ -12,6 +12,13 @@ from s3duct.domain.sizes import MIB
 
 # Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
 PIECE_BYTES = 4 * MIB
+# Up to here, handing work to a thread costs about as much as it gains to have two at work on one chunk.
+_SMALL_BYTES = MIB
+
+
+def is_small(size_bytes: int) -> bool:
+    """Whether all that is to be done with a chunk's bytes is done by one call: lanes would cost more than they gain."""
+    return size_bytes <= _SMALL_BYTES
 
 
 class HashLanes:
@@ -23,7 +30,12 @@ class HashLanes:
         self._workers = workers
 
     async def digest(self, region: Region, mark: Mark, *, start: int) -> DualDigest:
-        """Hash the bytes from offset `start` to the mark's end, both algorithms side by side."""
+        """Hash the bytes from offset `start` to the mark's end, both algorithms side by side.
+
+        What is small and complete already is not worth more than one call.
+        """
+        if mark.complete and is_small(mark.position - start):
+            return await self._workers.run(self.digest_now, region.view[start : mark.position])
         sha256, sha3_256 = await side_by_side(
             self._follow(self._hasher.sha256(), region, mark, start),
             self._follow(self._hasher.sha3_256(), region, mark, start),
@@ -33,6 +45,13 @@ class HashLanes:
     async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
         """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
         return await self._follow(self._hasher.sha256(), region, mark, start)
+
+    def digest_now(self, view: memoryview) -> DualDigest:
+        """Hash a whole buffer with both algorithms, on this thread."""
+        sha256, sha3_256 = self._hasher.sha256(), self._hasher.sha3_256()
+        sha256.update(view)
+        sha3_256.update(view)
+        return DualDigest(sha256=sha256.digest(), sha3_256=sha3_256.digest())
 
     async def _follow(self, lane: HashLane, region: Region, mark: Mark, start: int) -> bytes:
         position = start

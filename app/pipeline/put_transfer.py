@@ -105,7 +105,7 @@ class PutTransfer:
         watching = asyncio.ensure_future(self._journal.failed())
         watching.add_done_callback(self._note_failure)
         try:
-            link_to_come, chunk_count = await self._read_all(reader)
+            link_to_come, chunk_count = await self._unless_over(self._read_all(reader))
             link = await self._unless_over(_result_of(link_to_come))
             self._continuation.judge_end(chunk_count)
             while self._tasks:
@@ -147,10 +147,9 @@ class PutTransfer:
         index = 0
         more = True
         while more:
-            acquired = self._pool.acquire(
+            lease = await self._pool.acquire(
                 self._chunk_size_bytes, overhead_bytes=self._uploader.overhead_bytes
             )
-            lease = await self._unless_over(acquired)
             mark = Mark()
             more = await self._read_piece(reader, lease, mark)
             if not mark.position:
@@ -162,11 +161,12 @@ class PutTransfer:
                     f"the input has more than {index} chunks, for which a manifest has no room",
                     hint="choose a larger --chunk-size",
                 )
+            self._listener(ChunkStarted(index))
             task = self._start(self._store_chunk(index, lease, mark, before, link))
             try:
                 while more and mark.position < self._chunk_size_bytes:
                     more = await self._read_piece(reader, lease, mark)
-            except (_StopRequested, SourceError):
+            except (asyncio.CancelledError, SourceError):
                 # Half a chunk is of no use: only whole ones can be recognised by the next run.
                 await cancel_all((task,))
                 raise
@@ -179,7 +179,7 @@ class PutTransfer:
         """Read on into the buffer; return False at the end of the source."""
         stop = min(mark.position + PIECE_BYTES, self._chunk_size_bytes)
         view = lease.region.view[mark.position : stop]
-        size, ended = await self._unless_over(reader.call(_read_some, self._source, view))
+        size, ended = await reader.call(_read_some, self._source, view)
         if size:
             self._total_bytes += size
             mark.advance_to(mark.position + size)
@@ -195,7 +195,6 @@ class PutTransfer:
         link: asyncio.Future[ChainLink],
     ) -> None:
         """Hash, judge, upload and record one chunk while it is still being read."""
-        self._listener(ChunkStarted(index))
         hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0))
         uploading: asyncio.Task[UploadedChunk] | None = None
         if self._continuation.may_be_new(index):
@@ -254,7 +253,7 @@ class PutTransfer:
             self._failure.set_exception(error)
 
     async def _unless_over(self, awaitable: Coroutine[Any, Any, T]) -> T:
-        """Wait for `awaitable`, but raise at once when a chunk fails or a stop is requested."""
+        """Wait for `awaitable`, but cancel it and raise when a chunk fails or a stop is requested."""
         wanted = asyncio.ensure_future(awaitable)
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
@@ -266,9 +265,7 @@ class PutTransfer:
                 raise _StopRequested
             return wanted.result()
         finally:
-            stopping.cancel()
-            if not wanted.cancel() and not wanted.cancelled():
-                wanted.exception()  # seen, if it failed in the same moment
+            await cancel_all((wanted, stopping))
 
     async def _wind_down(self) -> None:
         """Let chunks that were read whole finish, for a while; those that still wait for a proof will not get it."""

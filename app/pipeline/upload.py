@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from s3duct.app.pipeline.lanes import PIECE_BYTES
+from s3duct.app.pipeline.lanes import PIECE_BYTES, is_small
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.sealed_message import SealedMessage
@@ -55,14 +55,22 @@ class ChunkUploader:
         self._workers = workers
         self._retrier = retrier
         self._storage_class = storage_class
-        self._part_bytes = part_size_for(cipher.sealed_size_bytes(chunk_size_bytes))
+        self._sealed_chunk_bytes = cipher.sealed_size_bytes(chunk_size_bytes)
+        self._part_bytes = part_size_for(self._sealed_chunk_bytes)
         self._failed_attempts = 0
         self._encrypts = cipher.method is not EncryptionMethod.NONE
 
     @property
     def overhead_bytes(self) -> int:
-        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled."""
-        return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES if self._encrypts else 0
+        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled.
+
+        A chunk that fits into one request is sealed in pieces, which are joined.
+        """
+        if not self._encrypts:
+            return 0
+        if self._sealed_chunk_bytes <= self._part_bytes:
+            return 2 * self._sealed_chunk_bytes
+        return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES
 
     @property
     def has_failed(self) -> bool:
@@ -80,6 +88,12 @@ class ChunkUploader:
         )
 
     async def _attempt(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
+        if (
+            mark.complete
+            and is_small(mark.position)
+            and self._cipher.sealed_size_bytes(mark.position) <= self._part_bytes
+        ):
+            return await self._attempt_at_once(key, region.view[: mark.position])
         message = SealedMessage(
             region=region,
             mark=mark,
@@ -95,15 +109,29 @@ class ChunkUploader:
             stored = await self._store.put(key, await message.whole(), storage_class=self._storage_class)
         else:
             stored = await self._put_parts(key, message)
-        given = message.size_bytes
+        return self._as_given(stored, message.size_bytes, message.sha256())
+
+    async def _attempt_at_once(self, key: str, plain: memoryview) -> UploadedChunk:
+        """Seal what is small by one call, and send it."""
+        sealed, sha256 = await self._workers.run(self._seal, plain) if self._encrypts else (plain, None)
+        stored = await self._store.put(key, sealed, storage_class=self._storage_class)
+        return self._as_given(stored, len(sealed), sha256)
+
+    def _seal(self, plain: memoryview) -> tuple[Bytes, bytes]:
+        sealer, lane = self._cipher.sealer(), self._hasher.sha256()
+        sealed = b"".join((sealer.update(plain), sealer.finish()))
+        lane.update(memoryview(sealed))
+        return sealed, lane.digest()
+
+    def _as_given(self, stored: StoredObject, given: int | None, sha256: bytes | None) -> UploadedChunk:
         if stored.size_bytes != given:
             raise StoreUnavailable(
-                f"the store took {stored.size_bytes} bytes of {key!r} instead of {given or 'all'}"
+                f"the store took {stored.size_bytes} bytes of {stored.key!r} instead of {given or 'all'}"
             )
         return UploadedChunk(
             etag=stored.etag,
             sealed_size_bytes=stored.size_bytes if self._encrypts else None,
-            sealed_sha256=message.sha256(),
+            sealed_sha256=sha256,
         )
 
     async def _put_parts(self, key: str, message: SealedMessage) -> StoredObject:

@@ -66,10 +66,14 @@ class BlockingThread:
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on the thread. Cancelling gives up waiting; the call itself goes on until it returns."""
+        return await self.submit(lambda: function(*args, **kwargs))
+
+    def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Have `function` run on the thread after the calls made before; return the future of its result."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._calls.put(_Call(lambda: function(*args, **kwargs), loop, future))
-        return await future
+        self._calls.put(_Call(function, loop, future))
+        return future
 
     def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the thread after the calls made before; nobody hears how it ends."""

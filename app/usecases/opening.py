@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s3duct.app.pipeline.buffer_pool import BufferPool, Host
+from s3duct.app.pipeline.buffer_pool import BufferPool
+from s3duct.app.pipeline.host import Host
 from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.app.pipeline.workers import run_apart

@@ -10,8 +10,9 @@ import asyncio
 
 from s3duct.app.pipeline.async_journal import AsyncJournal
 from s3duct.app.pipeline.attended import attended
-from s3duct.app.pipeline.buffer_pool import BufferPool, Host
+from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.continuation import Continuation
+from s3duct.app.pipeline.host import Host
 from s3duct.app.pipeline.lanes import HashLanes
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.put_transfer import PutTransfer, Transferred

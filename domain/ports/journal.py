@@ -26,8 +26,11 @@ class JournalFile(Protocol):
         """Begin anew with this header and records; durable when it returns. What was on record is dropped."""
         ...
 
-    def append(self, record: ResumeRecord | ManifestRecord) -> None:
-        """Add one record; durable when it returns."""
+    def append(self, *records: ResumeRecord | ManifestRecord) -> None:
+        """Add records, in this order; all are durable when it returns.
+
+        Of a call that is cut off by a crash, the first ones may be there.
+        """
         ...
 
     def discard(self) -> None:

@@ -95,6 +95,18 @@ def test_records_are_read_back_in_the_order_of_writing(store: JournalStore) -> N
     again.close()
 
 
+def test_records_that_are_added_together_are_read_back_in_their_order(store: JournalStore) -> None:
+    journal = store.open(BINDING)
+    journal.start(HEADER)
+    journal.append(record(1), record(0))
+    journal.append(record(2), MANIFEST)
+    found = journal.read()
+    assert found is not None
+    assert found.records == (record(1), record(0), record(2))
+    assert found.manifests == {MANIFEST.sha256}
+    journal.close()
+
+
 def test_digests_of_manifests_are_kept_beside_the_records(store: JournalStore) -> None:
     first, second = MANIFEST, ManifestRecord("cd" * 32)
     journal = store.open(BINDING)
@@ -358,6 +370,9 @@ def test_each_record_is_synced_before_the_call_returns(folder: Path, monkeypatch
         synced.clear()
         journal.append(record(index))
         assert synced == [file_and_size(path.stat())]  # after the last byte, and once
+    synced.clear()
+    journal.append(record(3), record(4), record(5))
+    assert synced == [file_and_size(path.stat())]
     synced.clear()
     journal.discard()
     assert synced[-1][0] == folder_file

@@ -82,9 +82,9 @@ class _FakeJournalFile(JournalFile):
         self._store.contents[self._place] = encode_header(header) + b"".join(map(encode_record_line, records))
         self._store.after_call("start")
 
-    def append(self, record: ResumeRecord | ManifestRecord) -> None:
+    def append(self, *records: ResumeRecord | ManifestRecord) -> None:
         self._store.on_call("append")
-        self._store.contents[self._place] += encode_record_line(record)
+        self._store.contents[self._place] += b"".join(map(encode_record_line, records))
         self._store.after_call("append")
 
     def discard(self) -> None:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from s3duct.app.pipeline.buffer_pool import BufferPool, Host
+from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader, Span
+from s3duct.app.pipeline.host import Host
 from s3duct.app.pipeline.prefetch import fetch_in_order
 from s3duct.domain.backpressure import MEMORY_RESERVE_BYTES, MIN_MEMORY_BYTES, BufferWishes
 from s3duct.domain.chunk import ChunkRecord

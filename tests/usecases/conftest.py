@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from s3duct.app.pipeline import lanes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,3 +20,9 @@ def quick_collections() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def by_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small chunks go the way of large ones: lane by lane and piece by piece."""
+    monkeypatch.setattr(lanes, "_SMALL_BYTES", -1)

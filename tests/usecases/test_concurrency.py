@@ -38,6 +38,8 @@ from tests.usecases.world import CHUNK, KEY, PLAIN_KEYS, World, aes, content
 DATA = content(6 * CHUNK)
 SOON_S = 15
 
+pytestmark = pytest.mark.usefixtures("by_lanes")
+
 
 async def cancelled(task: asyncio.Task[object], *, times: int = 1) -> None:
     """Cancel, perhaps again and again, and see that the task ends soon, as cancelled."""

@@ -73,6 +73,13 @@ async def world_for(run: Run) -> tuple[World, NotingMemory]:
         first = first.elsewhere()
     world, memory = first, NotingMemory()
     world.memory = memory
+
+    def pass_time(event: Event) -> None:
+        """Chunks take their time: small ones that come at once share one look."""
+        if isinstance(event, ChunkStarted):
+            world.clock.advance(1.0)
+
+    world.reactions.append(pass_time)
     return world, memory
 
 
