@@ -27,7 +27,6 @@ def build(arguments: Sequence[str]) -> App:
         help_format="plaintext",
     )
     register(app, arguments)
-    app.register_install_completion_command(name="completion")
     return app
 
 

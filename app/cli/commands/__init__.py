@@ -29,3 +29,5 @@ def register(app: App, arguments: Sequence[str]) -> None:
         else:
             module, _, function = path.partition(":")
             app.command(getattr(import_module(module), function), name=name, **options)
+    if named not in _COMMANDS:
+        app.register_install_completion_command(name="completion")
