@@ -11,7 +11,6 @@ import contextlib
 import errno
 import mmap
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -167,6 +166,8 @@ def _open_unnamed(folder: Path) -> int:
         with contextlib.suppress(OSError):
             return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC, 0o600)
     _remove_stale_names(folder)
+    import tempfile  # slow to import, and seldom needed
+
     descriptor, path = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
     Path(path).unlink(missing_ok=True)
     return descriptor

@@ -10,20 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from s3duct.app.container import Container
 from s3duct.app.container.ciphers import KeyRing, halt_plugins
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.settings import Settings, tool_version
-from s3duct.app.usecases.get import get
-from s3duct.app.usecases.get_request import GetRequest, GetSummary
-from s3duct.app.usecases.keygen import KeygenRequest, keygen
-from s3duct.app.usecases.list_streams import ListedStream, list_streams
-from s3duct.app.usecases.put import put
-from s3duct.app.usecases.put_request import PutRequest, PutSummary
-from s3duct.app.usecases.verify import VerifyRequest, VerifySummary, verify
 from s3duct.domain.backpressure import BufferWishes
 from s3duct.domain.byte_range import ByteRange
 from s3duct.domain.chunk import DEFAULT_CHUNK_BYTES, part_size_for
@@ -36,6 +30,12 @@ from s3duct.domain.ports.output import Output
 from s3duct.domain.ports.pipe import Sink, Source
 from s3duct.domain.ports.process import Consumer, Producer
 from s3duct.domain.resume import OnDivergence, ResumeFrom
+
+if TYPE_CHECKING:
+    from s3duct.app.usecases.get_request import GetSummary
+    from s3duct.app.usecases.list_streams import ListedStream
+    from s3duct.app.usecases.put_request import PutSummary
+    from s3duct.app.usecases.verify import VerifySummary
 
 __all__ = [
     "AsyncS3duct",
@@ -63,7 +63,22 @@ __all__ = [
     "source_of_descriptor",
 ]
 
+# Each use case is imported by the call that needs it, and what it returns by whoever asks for the name (ADR 0022).
+_RESULTS = {
+    "GetSummary": "s3duct.app.usecases.get_request",
+    "ListedStream": "s3duct.app.usecases.list_streams",
+    "PutSummary": "s3duct.app.usecases.put_request",
+    "VerifySummary": "s3duct.app.usecases.verify",
+}
+
 T = TypeVar("T")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _RESULTS:
+            return getattr(import_module(_RESULTS[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +141,9 @@ class AsyncS3duct:
         stop: StopRequest | None = None,
     ) -> PutSummary:
         """Store everything that `source` gives as the stream `name`. Raises as `s3duct.app.usecases.put.put` does."""
+        from s3duct.app.usecases.put import put
+        from s3duct.app.usecases.put_request import PutRequest
+
         options = options or PutOptions()
         request = PutRequest(
             location=self._location(name),
@@ -176,6 +194,9 @@ class AsyncS3duct:
         `to` is a file object or a sink that takes the bytes as they come, or an output (`output_at`) that an interrupted
         run can go on from.
         """
+        from s3duct.app.usecases.get import get
+        from s3duct.app.usecases.get_request import GetRequest
+
         wanted = ByteRange(offset_bytes, length_bytes)
         return await get(
             GetRequest(self._location(name), self._buffers, raw=raw, trust=trust, range=wanted),
@@ -187,6 +208,8 @@ class AsyncS3duct:
 
     def list(self) -> AsyncGenerator[ListedStream, None]:
         """Yield the streams under the prefix in order. Raises as `s3duct.app.usecases.list_streams` does."""
+        from s3duct.app.usecases.list_streams import list_streams
+
         ports = self._container.list_ports(store=self._store())
         return list_streams(self._settings.prefix, ports=ports, listener=self._listener)
 
@@ -199,6 +222,8 @@ class AsyncS3duct:
         stop: StopRequest | None = None,
     ) -> VerifySummary:
         """Check the stream `name`. Raises as `s3duct.app.usecases.verify.verify` does."""
+        from s3duct.app.usecases.verify import VerifyRequest, verify
+
         return await verify(
             VerifyRequest(self._location(name), self._buffers, deep=deep, trust=trust),
             ports=self._container.read_ports(store=self._store()),
@@ -280,6 +305,8 @@ class S3duct:
 
 def make_key(path: str, method: EncryptionMethod, *, post_quantum: bool = False) -> str | None:
     """Write a new key file; return its recipient (age). Raises as `s3duct.app.usecases.keygen.keygen` does."""
+    from s3duct.app.usecases.keygen import KeygenRequest, keygen
+
     return keygen(KeygenRequest(path, method, post_quantum), ports=Container.keygen_ports())
 
 

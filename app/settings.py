@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import platformdirs
@@ -18,6 +17,8 @@ _NAME = "s3duct"
 
 def tool_version() -> str:
     """Version of this installation."""
+    from importlib import metadata
+
     return metadata.version(_NAME)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -10,25 +11,29 @@ from cyclopts.config import Env
 from s3duct.app.cli import pipe, running
 from s3duct.app.cli.commands import register
 from s3duct.app.cli.console import take_any_character
-from s3duct.app.settings import tool_version
 from s3duct.domain.errors import UsageError
 
 # A space too many makes a key a word of its own, which cyclopts would repeat.
 _KEY_TEXT = re.compile(r"[0-9a-f]{64,}|AGE-SECRET-KEY-\w*", re.IGNORECASE)
 
 
-def build() -> App:
-    """Build the command line: flags first, then the environment (`S3DUCT_` and the flag's name)."""
+def build(arguments: Sequence[str]) -> App:
+    """Build the command line for `arguments`: flags first, then the environment (`S3DUCT_` and the flag's name)."""
     app = App(
         name="s3duct",
         help="Chunked, resumable, encrypted pipe to S3-compatible object storage.",
-        version=tool_version,
+        version=_version,
         config=Env("S3DUCT_", command=False),
         help_format="plaintext",
     )
-    register(app)
-    app.register_install_completion_command(name="completion")
+    register(app, arguments)
     return app
+
+
+def _version() -> str:
+    from s3duct.app.settings import tool_version
+
+    return tool_version()
 
 
 def run_and_leave() -> NoReturn:
@@ -50,7 +55,7 @@ def _call(arguments: list[str]) -> int:
     """
     own, dashes, command = _cut(arguments)
     try:
-        run_command, bound, unparsed = build().parse_args(own, exit_on_error=False, print_error=False)
+        run_command, bound, unparsed = build(own).parse_args(own, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         text = _KEY_TEXT.sub("(a key)", " ".join(str(error).split()))
         raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from None

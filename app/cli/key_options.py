@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from s3duct.app.api import ManifestTrust
-from s3duct.app.cli import passphrase
+if TYPE_CHECKING:
+    from s3duct.app.cli import passphrase
+    from s3duct.domain.manifest_trust import ManifestTrust
 
 KEY = Group("Encryption", sort_key=2)
 TRUST = Group("What the manifest must prove", sort_key=3)
@@ -63,8 +64,10 @@ class KeyOptions:
         """Paths of identity files."""
         return tuple(self.age_identity or ())
 
-    def passphrases(self, *, data_descriptor: int | None) -> passphrase.Source:
+    def passphrases(self, *, data_descriptor: int | None) -> "passphrase.Source":
         """Where passphrases come from; `data_descriptor` is the one that the command needs for data."""
+        from s3duct.app.cli import passphrase
+
         if self.age_passphrase_fd is None:
             return passphrase.ask_on_terminal
         taken = () if data_descriptor is None else (data_descriptor,)
@@ -149,8 +152,10 @@ class TrustOptions:
         bool, Parameter(negative=(), help="Accept a stream that is not encrypted although a key is given.")
     ] = False
 
-    def trust(self) -> ManifestTrust:
+    def trust(self) -> "ManifestTrust":
         """As the use cases take it. Raises `UsageError`."""
+        from s3duct.domain.manifest_trust import ManifestTrust
+
         expected = self.expect_manifest_sha256
         return ManifestTrust(
             expected_sha256=None if expected is None else expected.strip().lower(),

@@ -5,17 +5,15 @@ No `from __future__ import annotations` here: cyclopts reads the annotations.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from s3duct.app.api import BufferWishes
-from s3duct.app.cli.key_options import KeyOptions, RecipientOptions
-from s3duct.app.cli.terminal import TerminalUser
-from s3duct.app.settings import Settings, default_scratch_dir
-from s3duct.domain.durations import parse_duration
-from s3duct.domain.retry import RetryPolicy, parse_retry_policy
-from s3duct.domain.sizes import parse_size
+from s3duct.app.cli.key_options import KeyOptions, RecipientOptions, TrustOptions
+
+if TYPE_CHECKING:
+    from s3duct.domain.backpressure import BufferWishes
+    from s3duct.domain.retry import RetryPolicy
 
 STORE = Group("Where the stream is", sort_key=1)
 STREAM = Group("The stream", sort_key=4)
@@ -65,8 +63,11 @@ class LimitOptions:
         Path | None, Parameter(help="Folder for chunks that do not fit into memory; nothing stays there.")
     ] = None
 
-    def wishes(self) -> BufferWishes:
+    def wishes(self) -> "BufferWishes":
         """As the use cases take them. Raises `UsageError`."""
+        from s3duct.domain.backpressure import BufferWishes
+        from s3duct.domain.sizes import parse_size
+
         return BufferWishes(
             memory_bytes=None if self.memory_limit is None else parse_size(self.memory_limit),
             scratch_bytes=None if self.diskspace_limit is None else parse_size(self.diskspace_limit),
@@ -90,8 +91,11 @@ class RetryOptions:
         int | None, Parameter(help="How often an operation that fails is tried again (default: no limit).")
     ] = None
 
-    def policy(self) -> RetryPolicy:
+    def policy(self) -> "RetryPolicy":
         """As the use cases take it. Raises `UsageError`."""
+        from s3duct.domain.durations import parse_duration
+        from s3duct.domain.retry import parse_retry_policy
+
         return parse_retry_policy(
             retry_for_s=None if self.retry_for is None else parse_duration(self.retry_for),
             max_retries=self.retries,
@@ -115,35 +119,11 @@ class OutputOptions:
 Name = Annotated[str, Parameter(group=STORE, help="Name of the stream; may hold '/'.")]
 # What stands behind `--`. The command line is cut there before it is parsed: see `s3duct.app.cli`.
 Command = Annotated[tuple[str, ...], Parameter(parse=False)]
-_NO_LIMITS = LimitOptions()
+
+# The defaults of these groups of flags.
+NO_KEYS = KeyOptions()
+NO_RECIPIENTS = RecipientOptions()
+DEFAULT_TRUST = TrustOptions()
+NO_LIMITS = LimitOptions()
+NO_OUTPUT = OutputOptions()
 DEFAULT_RETRIES = RetryOptions()
-
-
-def settings_of(
-    store: StoreOptions,
-    keys: KeyOptions | None,
-    *,
-    recipients: RecipientOptions | None = None,
-    limits: LimitOptions = _NO_LIMITS,
-    retrying: RetryOptions = DEFAULT_RETRIES,
-    data_descriptor: int | None = None,
-) -> Settings:
-    """Gather the settings of a run; `data_descriptor` is the one whose data no passphrase may eat."""
-    keys = keys or KeyOptions()
-    recipients = recipients or RecipientOptions()
-    return Settings(
-        bucket=store.bucket,
-        prefix=store.prefix,
-        region=store.region,
-        endpoint_url=store.endpoint_url,
-        profile=store.profile,
-        addressing_style=store.addressing_style,
-        key=keys.key,
-        age_identities=keys.identities(),
-        age_recipients=tuple(recipients.age_recipient or ()),
-        age_recipients_files=tuple(recipients.age_recipients_file or ()),
-        ask_passphrase=keys.passphrases(data_descriptor=data_descriptor),
-        user=TerminalUser(),
-        scratch_dir=limits.scratch_dir or default_scratch_dir(),
-        retry_policy=retrying.policy(),
-    )

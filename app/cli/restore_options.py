@@ -5,14 +5,16 @@ No `from __future__ import annotations` here: cyclopts reads the annotations.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 
-from s3duct.app.api import Output, consumer, output_at, output_of_sink, sink_of_descriptor
 from s3duct.app.cli import pipe
 from s3duct.domain.errors import UsageError
 from s3duct.domain.sizes import parse_size
+
+if TYPE_CHECKING:
+    from s3duct.domain.ports.output import Output
 
 RESTORE = Group("What is written, and where to", sort_key=4)
 
@@ -64,12 +66,14 @@ class RestoreOptions:
         """How much to write at most. Raises `UsageError`."""
         return None if self.length is None else parse_size(self.length)
 
-    def open(self) -> Output:
+    def open(self) -> "Output":
         """Take stdout, or the file.
 
         Raises:
             UsageError: stdout is a terminal or closed; or there is nothing that could be replaced.
         """
+        from s3duct.app.api import output_at, output_of_sink, sink_of_descriptor
+
         if self.output is not None and not self.to_stdout:
             return output_at(self.output, replace=self.force)
         if self.force:
@@ -78,12 +82,14 @@ class RestoreOptions:
             )
         return output_of_sink(sink_of_descriptor(pipe.take_stdout()))
 
-    def hand_to(self, command: tuple[str, ...]) -> Output:
+    def hand_to(self, command: tuple[str, ...]) -> "Output":
         """Take a command, which gets stdout.
 
         Raises:
             UsageError: there is a file as well; or there is no such program.
         """
+        from s3duct.app.api import consumer, output_of_sink
+
         if self.output is not None or self.force:
             raise UsageError(
                 "the stream goes to a file or to a command, not to both",

@@ -1,27 +1,31 @@
 """Runs a use case to its end: signals in, exit code out, never a traceback."""
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from s3duct.app.api import halt_plugins
 from s3duct.app.cli import terminal
 from s3duct.app.cli.console import report, say
-from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.domain.errors import ExitCode, Interrupted, LocalResourceError, S3ductError, SinkClosed
+
+if TYPE_CHECKING:
+    from s3duct.app.api import StopRequest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(work: Callable[[StopRequest], Coroutine[Any, Any, int]]) -> int:
+def run(work: Callable[["StopRequest"], Coroutine[Any, Any, int]]) -> int:
     """Run `work` on an event loop and return its exit code.
 
     The first SIGINT, SIGTERM or SIGHUP asks it to stop with what is done kept; the second one ends the process at once.
     SIGHUP stays ignored if it was (nohup).
     """
+    import asyncio
+
+    from s3duct.app.api import StopRequest
+
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # exit statuses of children would be lost
 
@@ -80,7 +84,9 @@ def guarded(call: Callable[[], int]) -> int:
         return _report_bug(error)
 
 
-def _on_signal(number: int, stop: StopRequest) -> None:
+def _on_signal(number: int, stop: "StopRequest") -> None:
+    from s3duct.app.api import halt_plugins
+
     if stop.is_set:
         stop.leave_now()
         terminal.restore()

@@ -1,13 +1,18 @@
 """Summaries on stderr: text for people, one JSON object for programs (keys of s3duct 0.4.0, and some of ours)."""
 
-import json
+from __future__ import annotations
 
-from s3duct.app.api import GetSummary, PutSummary, VerifySummary
+import json
+from typing import TYPE_CHECKING
+
 from s3duct.app.cli.console import say, write_line
-from s3duct.app.cli.options import OutputOptions
 from s3duct.app.settings import tool_version
-from s3duct.domain.manifest import Manifest
 from s3duct.domain.sizes import format_size
+
+if TYPE_CHECKING:
+    from s3duct.app.api import GetSummary, PutSummary, VerifySummary
+    from s3duct.app.cli.options import OutputOptions
+    from s3duct.domain.manifest import Manifest
 
 
 def show_put(
@@ -22,7 +27,6 @@ def show_put(
         text=f"stored {manifest.name!r}: {format_size(manifest.total_bytes)} in {_count(chunks)}{resumed}, "
         f"{_pace(manifest.total_bytes, elapsed_s)}, {_sealing(manifest)}, manifest SHA-256 {summary.manifest_sha256}",
         fields={
-            "version": tool_version(),
             "status": "complete",
             "stream": manifest.name,
             "chunks_uploaded": chunks,
@@ -60,7 +64,6 @@ def show_get(summary: GetSummary, options: OutputOptions, *, path: str | None, e
         text=f"restored {which}{to}: {format_size(summary.size_bytes)} in {_count(summary.chunks)}{kept}, "
         f"{_pace(summary.bytes_written, elapsed_s)}, {what}",
         fields={
-            "version": tool_version(),
             "status": "complete",
             "stream": manifest.name,
             "chunks_downloaded": summary.chunks_downloaded,
@@ -98,7 +101,6 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
         options,
         text=text,
         fields={
-            "version": tool_version(),
             "status": "ok" if summary.ok else "failed",
             "stream": manifest.name,
             "deep": summary.deep,
@@ -116,7 +118,7 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
 
 def _show(options: OutputOptions, *, text: str, fields: dict[str, object]) -> None:
     if options.summary == "json":
-        write_line(json.dumps(fields))
+        write_line(json.dumps({"version": tool_version(), **fields}))
     elif options.summary == "text" and not options.quiet:
         say(text)
 

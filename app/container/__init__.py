@@ -5,27 +5,21 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from s3duct.adapters.aws_credentials import AwsSession
-from s3duct.adapters.child_process.consumer import ChildConsumer
-from s3duct.adapters.child_process.producer import ChildProducer
 from s3duct.adapters.chunk_memory import MmapChunkMemory
 from s3duct.adapters.clock import SystemClock
 from s3duct.adapters.entropy import SystemEntropy
 from s3duct.adapters.hashing import HashlibHasher
 from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
 from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
-from s3duct.adapters.journal_file import FileJournalStore
 from s3duct.adapters.key_files import PrivateKeyFiles
 from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink, FileSource
 from s3duct.adapters.plain import PlainCipher
+from s3duct.app.container import late
 from s3duct.app.container.ciphers import KeyRing
 from s3duct.app.container.key_maker import CipherKeyMaker
 from s3duct.app.container.outputs import make_output, make_sink_output
 from s3duct.app.container.stores import describe_destination, make_store, make_uploads
 from s3duct.app.settings import Settings
-from s3duct.app.usecases.keygen import KeygenPorts
-from s3duct.app.usecases.list_streams import ListPorts
-from s3duct.app.usecases.opening import ReadPorts
-from s3duct.app.usecases.put_request import PutPorts
 
 
 class Container(containers.DeclarativeContainer):
@@ -45,10 +39,10 @@ class Container(containers.DeclarativeContainer):
     disk = providers.Singleton(StatvfsDiskProbe, settings.provided.scratch_dir, memory_probe)
     clock = providers.Singleton(SystemClock)
     entropy = providers.Singleton(SystemEntropy)
-    journals = providers.Singleton(FileJournalStore, settings.provided.state_dir)
+    journals = providers.Singleton(late.make_journals, settings.provided.state_dir)
 
     put_ports = providers.Factory(
-        PutPorts,
+        late.put_ports,
         journals=journals,
         cipher=keys.provided.sealing,
         hasher=hasher,
@@ -60,7 +54,7 @@ class Container(containers.DeclarativeContainer):
         retry_policy=settings.provided.retry_policy,
     )
     read_ports = providers.Factory(
-        ReadPorts,
+        late.read_ports,
         cipher=keys.provided.opening,
         plain_cipher=plain_cipher,
         hasher=hasher,
@@ -72,7 +66,7 @@ class Container(containers.DeclarativeContainer):
         retry_policy=settings.provided.retry_policy,
     )
     list_ports = providers.Factory(
-        ListPorts,
+        late.list_ports,
         cipher=keys.provided.opening,
         clock=clock,
         entropy=entropy,
@@ -80,7 +74,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     keygen_ports = providers.Factory(
-        KeygenPorts,
+        late.keygen_ports,
         maker=providers.Factory(CipherKeyMaker),
         files=providers.Factory(PrivateKeyFiles),
         clock=clock,
@@ -92,5 +86,5 @@ class Container(containers.DeclarativeContainer):
     file_sink = providers.Factory(FileSink)
     sink_output = providers.Factory(make_sink_output)
     output = providers.Factory(make_output)
-    producer = providers.Factory(ChildProducer)
-    consumer = providers.Factory(ChildConsumer)
+    producer = providers.Factory(late.make_producer)
+    consumer = providers.Factory(late.make_consumer)

@@ -6,8 +6,6 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from s3duct.adapters.aesgcm import AesGcmCipher
-from s3duct.adapters.key_spec import read_key
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.settings import Settings
 from s3duct.domain.errors import UsageError
@@ -81,7 +79,12 @@ class KeyRing:
     @cached_property
     def _of_aes_key(self) -> Cipher:
         spec = self._settings.key
-        return PlainCipher() if spec is None else AesGcmCipher(read_key(spec))
+        if spec is None:
+            return PlainCipher()
+        from s3duct.adapters.aesgcm import AesGcmCipher
+        from s3duct.adapters.key_spec import read_key
+
+        return AesGcmCipher(read_key(spec))
 
     @cached_property
     def _identities(self) -> tuple[Identity, ...]:

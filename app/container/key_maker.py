@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from s3duct.adapters.aesgcm import new_key
 from s3duct.domain.ports.key_maker import KeyMaker, NewKey
 
 
@@ -13,6 +12,8 @@ class CipherKeyMaker(KeyMaker):
 
     def aes_key(self) -> NewKey:
         """For AES-256-GCM."""
+        from s3duct.adapters.aesgcm import new_key
+
         return NewKey(new_key())
 
     def age_identity(self, *, post_quantum: bool, created: datetime) -> NewKey:

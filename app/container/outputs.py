@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from s3duct.adapters.output_file import FileOutput
 from s3duct.adapters.output_straight import ConsumerOutput, DeviceOutput, SinkOutput
 from s3duct.adapters.pipe_ends import DescriptorSink
 from s3duct.domain.ports.output import Output
@@ -17,6 +16,8 @@ def make_output(path: Path, *, replace: bool) -> Output:
     """Return the output at `path`; `replace` allows to take the place of a regular file."""
     if _takes_bytes_as_they_come(path):
         return DeviceOutput(path, DescriptorSink)
+    from s3duct.adapters.output_file import FileOutput
+
     return FileOutput(path, replace=replace)
 
 

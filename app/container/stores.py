@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s3duct.adapters.aws_credentials import AwsSession
-from s3duct.adapters.object_store.local import LocalObjectStore
-from s3duct.adapters.object_store.local_uploads import LocalMultipartUploads
-from s3duct.adapters.object_store.s3 import S3ObjectStore, S3Settings, parse_addressing_style
-from s3duct.adapters.object_store.s3_uploads import S3MultipartUploads
 from s3duct.app.settings import Settings
 from s3duct.domain.bucket import LocalFolder, S3Bucket, parse_bucket
 from s3duct.domain.ports.multipart_uploads import MultipartUploads
 from s3duct.domain.ports.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from s3duct.adapters.object_store.s3 import S3Settings
 
 _FALLBACK_REGION = "us-east-1"
 
@@ -28,9 +28,13 @@ def make_store(
         create: make a local folder that is missing.
         part_bytes: the largest part that will be sent.
     """
+    from s3duct.adapters.object_store.s3 import S3ObjectStore, parse_addressing_style
+
     bucket = parse_bucket(settings.bucket)
     parse_addressing_style(settings.addressing_style)
     if isinstance(bucket, LocalFolder):
+        from s3duct.adapters.object_store.local import LocalObjectStore
+
         return LocalObjectStore(Path(bucket.path), create=create)
     s3_settings = _s3_settings(bucket, settings, aws, part_bytes=part_bytes)
     return S3ObjectStore(s3_settings, aws.credential_provider())
@@ -40,13 +44,19 @@ def make_uploads(settings: Settings, aws: AwsSession) -> MultipartUploads:
     """Return the incomplete uploads of the store that `settings.bucket` names."""
     bucket = parse_bucket(settings.bucket)
     if isinstance(bucket, LocalFolder):
+        from s3duct.adapters.object_store.local_uploads import LocalMultipartUploads
+
         return LocalMultipartUploads(Path(bucket.path))
+    from s3duct.adapters.object_store.s3_uploads import S3MultipartUploads
+
     s3_settings = _s3_settings(bucket, settings, aws)
     # Credentials of its own: it may be refused some that the store has long replaced.
     return S3MultipartUploads(s3_settings, aws.credential_provider(), aws.botocore_session)
 
 
 def _s3_settings(bucket: S3Bucket, settings: Settings, aws: AwsSession, *, part_bytes: int = 0) -> S3Settings:
+    from s3duct.adapters.object_store.s3 import S3Settings, parse_addressing_style
+
     return S3Settings(
         bucket=bucket.name,
         region=settings.region or aws.region() or _FALLBACK_REGION,

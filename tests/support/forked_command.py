@@ -136,7 +136,12 @@ def _import_all(names: Sequence[str]) -> None:
 if __name__ == "__main__":
     _import_all(
         [
-            "s3duct.app.cli.commands",
+            "s3duct.app.cli.command_line",
+            "s3duct.app.cli.commands.get",
+            "s3duct.app.cli.commands.put",
+            "s3duct.app.cli.progress",
+            "s3duct.app.cli.run_settings",
+            "s3duct.app.cli.summaries",
             "tests.support.crash_points",
             "botocore.session",
             "botocore.credentials",

@@ -1,6 +1,7 @@
 """Credentials, region and endpoint as every AWS tool finds them: botocore's chain, made to fit obstore.
 
-botocore takes 0.1 to 0.2 s to import, so nothing here imports it before it is needed.
+botocore takes 0.1 to 0.2 s to import, so nothing here imports it before it is needed: not at all where the environment says
+everything (`environment`).
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ import os
 import re
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar
 
+from s3duct.adapters.aws_credentials import environment
+from s3duct.adapters.aws_credentials.environment import AskBotocore, FixedKeys
 from s3duct.domain.errors import CredentialsError, CredentialsUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 # An expiry in the past makes obstore ask again before every request: slow, but never stale.
 _ASK_EVERY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _TRY_AGAIN = {"Throttling", "ThrottlingException", "TooManyRequestsException", "IDPCommunicationError"}
 
 
+T = TypeVar("T")
 _Keys = tuple[str, str | None]  # access key and session token
 
 
@@ -62,6 +66,8 @@ class AwsSession:
 
     def region(self) -> str | None:
         """Return the region: AWS_REGION, AWS_DEFAULT_REGION, the profile's. Raises: as `botocore_session`."""
+        with suppress(AskBotocore):
+            return self._said(environment.region)
         session = self.botocore_session()
         with _translated(self._profile):
             region: str | None = session.get_config_variable("region")
@@ -73,6 +79,8 @@ class AwsSession:
         AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's `services` section, its `endpoint_url`;
         none of them when AWS_IGNORE_CONFIGURED_ENDPOINT_URLS (or the config's own switch) is true.
         """
+        with suppress(AskBotocore):
+            return self._said(environment.endpoint_url)
         session = self.botocore_session()
         with _translated(self._profile):
             from botocore.configprovider import ConfiguredEndpointProvider
@@ -97,6 +105,8 @@ class AwsSession:
     @property
     def is_fixed(self) -> bool:
         """Whether the credentials come from this process's environment, where nobody can renew them."""
+        if self._fixed_keys() is not None:
+            return True
         credentials = self.botocore_session().get_credentials()
         return credentials is not None and credentials.method == "env"
 
@@ -105,6 +115,14 @@ class AwsSession:
 
         Raises: CredentialsError (a retry cannot help), CredentialsUnavailable (a retry may help).
         """
+        fixed = self._fixed_keys()
+        if fixed is not None:
+            return {
+                "access_key_id": fixed.access_key_id,
+                "secret_access_key": fixed.secret_access_key,
+                "token": fixed.token,
+                "expires_at": None,
+            }
         session = self.botocore_session()
         with _translated(self._profile):
             with self._lock:  # two first callers would walk the whole chain twice
@@ -125,6 +143,17 @@ class AwsSession:
                 "token": frozen.token,
                 "expires_at": expires_at,
             }
+
+    def _fixed_keys(self) -> FixedKeys | None:
+        with suppress(AskBotocore):
+            return self._said(environment.fixed_keys)
+        return None
+
+    def _said(self, ask: Callable[[Mapping[str, str]], T]) -> T:
+        """Ask the environment alone; a profile that is given wins over it. Raises `AskBotocore`."""
+        if self._profile is not None:
+            raise AskBotocore
+        return ask(os.environ)
 
 
 class AwsCredentialProvider:
