@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from s3duct.app.pipeline.batches import STEP_BYTES, Batches
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.workers import Workers
@@ -15,30 +16,34 @@ PIECE_BYTES = 4 * MIB
 
 
 class HashLanes:
-    """Hashes chunks with both algorithms."""
+    """Hashes chunks with both algorithms. Chunks that share one are hashed together where the hasher gains by it."""
 
     def __init__(self, hasher: Hasher, workers: Workers) -> None:
         """Take the hasher and the threads it runs on."""
         self._hasher = hasher
-        self._workers = workers
+        self._sha256 = Batches(hasher, workers, at_once=hasher.sha256_at_once)
+        self._sha3_256 = Batches(hasher, workers, at_once=hasher.sha3_256_at_once)
 
     async def digest(self, region: Region, mark: Mark, *, start: int) -> DualDigest:
         """Hash the bytes from offset `start` to the mark's end, both algorithms side by side."""
         sha256, sha3_256 = await side_by_side(
-            self._follow(self._hasher.sha256(), region, mark, start),
-            self._follow(self._hasher.sha3_256(), region, mark, start),
+            self.sha256(region, mark, start=start),
+            _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start),
         )
         return DualDigest(sha256=sha256, sha3_256=sha3_256)
 
     async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
         """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
-        return await self._follow(self._hasher.sha256(), region, mark, start)
+        return await _follow(self._hasher.sha256(), self._sha256, region, mark, start)
 
-    async def _follow(self, lane: HashLane, region: Region, mark: Mark, start: int) -> bytes:
-        position = start
-        while (ready := await mark.beyond(position)) > position:
+
+async def _follow(lane: HashLane, batches: Batches, region: Region, mark: Mark, start: int) -> bytes:
+    position = start
+    with batches.taking_part():
+        while (ready := await mark.reaches(position + STEP_BYTES)) > position:
             stop = min(ready, position + PIECE_BYTES)
-            await self._workers.run(lane.update, region.view[position:stop])
-            region.evict(position, stop)
-            position = stop
-        return lane.digest()
+            keeps_up = not mark.complete and ready - position < 2 * PIECE_BYTES
+            taken = await batches.update(lane, region.view[position:stop], patient=keeps_up)
+            region.evict(position, position + taken)
+            position += taken
+    return lane.digest()
