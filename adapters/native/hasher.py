@@ -14,8 +14,8 @@ from s3duct.domain.ports.hasher import Hasher, HashLane
 class NativeHasher(Hasher):
     """SHA3-256, and SHA-256 where the processor has instructions for it; what it has nothing for comes from hashlib.
 
-    `sha256` and `sha3_256` name the kernels to use, of those that `kernel_names` lists; the first by default. The choice is
-    the process's: the lanes of another instance follow it as well.
+    `sha256` and `sha3_256` name the kernels to use, instead of the fastest. The choice is the process's: the lanes of
+    another instance follow it as well.
     """
 
     def __init__(self, *, sha256: str | None = None, sha3_256: str | None = None) -> None:
@@ -61,11 +61,6 @@ class NativeHasher(Hasher):
             return
         for lane, piece in zip(lanes, pieces, strict=True):
             lane.update(piece)
-
-
-def kernel_names(algorithm: _hashing._Algorithm) -> list[str]:
-    """List what this processor can compute an algorithm with, the fastest first."""
-    return [name for name, _ in _hashing.kernels(algorithm)]
 
 
 def _choose(algorithm: _hashing._Algorithm, name: str | None) -> tuple[str, int] | None:

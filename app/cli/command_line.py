@@ -1,5 +1,6 @@
 """The command line as a whole: parsed, run, and left with an exit code."""
 
+import platform
 import re
 import sys
 from typing import NoReturn
@@ -9,12 +10,14 @@ from cyclopts.config import Env
 
 from s3duct.app.cli import pipe, running
 from s3duct.app.cli.commands import register
-from s3duct.app.cli.console import take_any_character
-from s3duct.app.settings import tool_version
-from s3duct.domain.errors import UsageError
+from s3duct.app.cli.console import take_any_character, write_result
+from s3duct.app.settings import default_native_hashing, tool_version
+from s3duct.domain.errors import ExitCode, UsageError
 
 # A space too many makes a key a word of its own, which cyclopts would repeat.
 _KEY_TEXT = re.compile(r"[0-9a-f]{64,}|AGE-SECRET-KEY-\w*", re.IGNORECASE)
+# Not one of the flags that cyclopts knows: without --version, --verbose belongs to the commands.
+_ALL_ABOUT_IT = ({"--version", "--verbose"}, {"--version", "-v"})
 
 
 def build() -> App:
@@ -49,6 +52,9 @@ def _call(arguments: list[str]) -> int:
         S3ductError: as the command raises it.
     """
     own, dashes, command = _cut(arguments)
+    if set(own) in _ALL_ABOUT_IT:
+        _show_versions()
+        return ExitCode.OK
     try:
         run_command, bound, unparsed = build().parse_args(own, exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -63,6 +69,14 @@ def _call(arguments: list[str]) -> int:
         keywords["command"] = tuple(command)
     result = run_command(*bound.args, **bound.kwargs, **keywords)
     return result if isinstance(result, int) else 0
+
+
+def _show_versions() -> None:
+    from s3duct.app.container.hashers import make_hasher
+
+    hasher = make_hasher(native=default_native_hashing())
+    python = f"Python {platform.python_version()}, {platform.machine()}"
+    write_result(f"s3duct {tool_version()}\n{python}\n{hasher.description}\n")
 
 
 def _cut(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
