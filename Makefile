@@ -11,6 +11,8 @@ FUZZ_SECONDS ?= 120
 
 KILLS ?= 200
 
+SANITIZE_ROUNDS ?= 10000
+
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 ORACLE_VERSIONS := 0.3.0 0.4.0
@@ -21,11 +23,14 @@ ORACLE_STAMPS += $(if $(shell command -v npm),$(ORACLES)/node/.installed)
 # import-linter (like mypy) sees the three folders as the package s3duct through this tree of links.
 LINKS := .typing
 
+# The optional extension: where it can be built, installing builds it.
+NATIVE := $(wildcard adapters/native/*.c adapters/native/*.h)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types contracts pytest sweeps fuzz kills bench format oracles clean
+.PHONY: help install demo test lint types contracts pytest sweeps fuzz kills sanitize bench bench-sha3 format oracles clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(DEV) $(ORACLE_STAMPS) ## all that the other targets install (with -j3 side by side)
 
@@ -69,8 +74,15 @@ kills: export KILLS_SEED := $(or $(KILLS_SEED),$(shell date +%s))
 kills: $(DEV) ## kill real puts and gets at every crash point, and at random times (KILLS, KILLS_SEED)
 	$(BIN)/pytest tests/fault/test_sigkill.py tests/fault/test_random_kills.py -o timeout=0 -rP $(PYTEST_ARGS)
 
+sanitize: export SANITIZE_ROUNDS := $(SANITIZE_ROUNDS)
+sanitize: $(DEV) ## the C code under sanitizers for longer than the tests do (SANITIZE_ROUNDS)
+	$(BIN)/pytest tests/sanitize -o timeout=0 -rP $(PYTEST_ARGS)
+
 bench: $(DEV) $(ORACLES)/0.4.0/.installed ## compare with the released s3duct over a server of its own (BENCH_ARGS="--size 256M --rounds 1")
 	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+bench-sha3: $(DEV) ## how fast the hashing kernels are on this machine, beside hashlib
+	$(BIN)/python -m tests.bench.sha3
 
 format: $(DEV) ## rewrite what lint would complain about, where a tool can
 	$(BIN)/ruff check --fix .
@@ -79,17 +91,17 @@ format: $(DEV) ## rewrite what lint would complain about, where a tool can
 oracles: $(ORACLE_STAMPS) ## the released s3duct versions and the npm package that the interop tests talk to
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info
+	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info adapters/native/*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "s3duct needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose another with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN): pyproject.toml setup.py | $(VENV)/bin/python
+$(RUN): pyproject.toml setup.py $(NATIVE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(DEV): pyproject.toml setup.py | $(VENV)/bin/python
+$(DEV): pyproject.toml setup.py $(NATIVE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(RUN) $@
 

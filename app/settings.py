@@ -32,6 +32,11 @@ def default_scratch_dir() -> Path:
     return Path(os.environ.get("S3DUCT_SCRATCH_DIR") or platformdirs.user_cache_path(_NAME) / "scratch")
 
 
+def default_native_hashing() -> bool:
+    """Whether the compiled extension may hash: not if `S3DUCT_NATIVE` is 0."""
+    return os.environ.get("S3DUCT_NATIVE") != "0"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where the bucket is and how to reach it, the key, and where this machine keeps things.
@@ -60,3 +65,4 @@ class Settings:
     scratch_dir: Path = field(default_factory=default_scratch_dir)
     state_dir: Path = field(default_factory=default_state_dir)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    native_hashing: bool = field(default_factory=default_native_hashing)

@@ -11,10 +11,12 @@ from cyclopts.config import Env
 from s3duct.app.cli import pipe, running
 from s3duct.app.cli.commands import register
 from s3duct.app.cli.console import take_any_character
-from s3duct.domain.errors import UsageError
+from s3duct.domain.errors import ExitCode, UsageError
 
 # A space too many makes a key a word of its own, which cyclopts would repeat.
 _KEY_TEXT = re.compile(r"[0-9a-f]{64,}|AGE-SECRET-KEY-\w*", re.IGNORECASE)
+# Not one of the flags that cyclopts knows: without --version, --verbose belongs to the commands.
+_ALL_ABOUT_IT = ({"--version", "--verbose"}, {"--version", "-v"})
 
 
 def build(arguments: Sequence[str]) -> App:
@@ -54,6 +56,11 @@ def _call(arguments: list[str]) -> int:
         S3ductError: as the command raises it.
     """
     own, dashes, command = _cut(arguments)
+    if set(own) in _ALL_ABOUT_IT:
+        from s3duct.app.cli.versions import show_versions
+
+        show_versions()
+        return ExitCode.OK
     try:
         run_command, bound, unparsed = build(own).parse_args(own, exit_on_error=False, print_error=False)
     except CycloptsError as error:

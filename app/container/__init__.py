@@ -8,7 +8,6 @@ from s3duct.adapters.aws_credentials import AwsSession
 from s3duct.adapters.chunk_memory import MmapChunkMemory
 from s3duct.adapters.clock import SystemClock
 from s3duct.adapters.entropy import SystemEntropy
-from s3duct.adapters.hashing import HashlibHasher
 from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
 from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
 from s3duct.adapters.key_files import PrivateKeyFiles
@@ -16,6 +15,7 @@ from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.container import late
 from s3duct.app.container.ciphers import KeyRing
+from s3duct.app.container.hashers import make_hasher
 from s3duct.app.container.key_maker import CipherKeyMaker
 from s3duct.app.container.outputs import make_output, make_sink_output
 from s3duct.app.container.stores import describe_destination, make_store, make_uploads
@@ -33,7 +33,7 @@ class Container(containers.DeclarativeContainer):
     destination = providers.Callable(describe_destination, settings, aws)
     keys = providers.Singleton(KeyRing, settings)
     plain_cipher = providers.Singleton(PlainCipher)
-    hasher = providers.Singleton(HashlibHasher)
+    hasher = providers.Singleton(make_hasher, native=settings.provided.native_hashing)
     memory = providers.Singleton(MmapChunkMemory, settings.provided.scratch_dir)
     memory_probe = providers.Singleton(LinuxMemoryProbe)
     disk = providers.Singleton(StatvfsDiskProbe, settings.provided.scratch_dir, memory_probe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from s3duct.app.pipeline.batches import STEP_BYTES, Batches
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.workers import Workers
@@ -22,12 +23,13 @@ def is_small(size_bytes: int) -> bool:
 
 
 class HashLanes:
-    """Hashes chunks with both algorithms."""
+    """Hashes chunks with both algorithms. Chunks that share one are hashed together where the hasher gains by it."""
 
     def __init__(self, hasher: Hasher, workers: Workers) -> None:
         """Take the hasher and the threads it runs on."""
         self._hasher = hasher
-        self._workers = workers
+        self._sha256 = Batches(hasher, workers, at_once=hasher.sha256_at_once)
+        self._sha3_256 = Batches(hasher, workers, at_once=hasher.sha3_256_at_once)
 
     async def digest(self, region: Region, mark: Mark, *, start: int) -> DualDigest:
         """Hash the bytes from offset `start` to the mark's end, both algorithms side by side.
@@ -37,14 +39,14 @@ class HashLanes:
         if mark.complete and is_small(mark.position - start):
             return await self._workers.run(self.digest_now, region.view[start : mark.position])
         sha256, sha3_256 = await side_by_side(
-            self._follow(self._hasher.sha256(), region, mark, start),
-            self._follow(self._hasher.sha3_256(), region, mark, start),
+            self.sha256(region, mark, start=start),
+            _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start),
         )
         return DualDigest(sha256=sha256, sha3_256=sha3_256)
 
     async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
         """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
-        return await self._follow(self._hasher.sha256(), region, mark, start)
+        return await _follow(self._hasher.sha256(), self._sha256, region, mark, start)
 
     def digest_now(self, view: memoryview) -> DualDigest:
         """Hash a whole buffer with both algorithms, on this thread."""
@@ -53,11 +55,14 @@ class HashLanes:
         sha3_256.update(view)
         return DualDigest(sha256=sha256.digest(), sha3_256=sha3_256.digest())
 
-    async def _follow(self, lane: HashLane, region: Region, mark: Mark, start: int) -> bytes:
-        position = start
-        while (ready := await mark.beyond(position)) > position:
+
+async def _follow(lane: HashLane, batches: Batches, region: Region, mark: Mark, start: int) -> bytes:
+    position = start
+    with batches.taking_part():
+        while (ready := await mark.reaches(position + STEP_BYTES)) > position:
             stop = min(ready, position + PIECE_BYTES)
-            await self._workers.run(lane.update, region.view[position:stop])
-            region.evict(position, stop)
-            position = stop
-        return lane.digest()
+            keeps_up = not mark.complete and ready - position < 2 * PIECE_BYTES
+            taken = await batches.update(lane, region.view[position:stop], patient=keeps_up)
+            region.evict(position, position + taken)
+            position += taken
+    return lane.digest()

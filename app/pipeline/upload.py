@@ -16,7 +16,7 @@ from s3duct.domain.errors import StoreUnavailable
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Region
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.hasher import Hasher
-from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, ObjectStore, StoredObject
+from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
 
 # How long an upload that is no longer wanted may take to tell the store so.
 _ABANDON_GRACE_S = 5.0

@@ -48,7 +48,7 @@ class Workers:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await _settled(future)
+            await settled(future)
             raise
 
 
@@ -103,7 +103,7 @@ async def run_apart(name: str, function: Callable[P, T], *args: P.args, **kwargs
         thread.close()
 
 
-async def _settled(future: asyncio.Future[Any]) -> None:
+async def settled(future: asyncio.Future[Any]) -> None:
     """Wait until `future` is done, whatever its outcome, and however often that wait is cancelled."""
     while not future.done():
         with contextlib.suppress(asyncio.CancelledError):

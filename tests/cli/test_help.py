@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 from importlib import metadata
@@ -82,6 +83,18 @@ def test_the_version_is_the_distribution_s() -> None:
     outcome = run("--version").expect(0)
 
     assert (outcome.stdout, outcome.stderr) == (f"{metadata.version('s3duct')}\n".encode(), "")
+
+
+def test_the_version_with_verbose_says_what_hashes() -> None:
+    for flags in (["--version", "--verbose"], ["-v", "--version"]):
+        outcome = run(*flags).expect(0)
+        first, python, hashing = outcome.stdout.decode().splitlines()
+        assert first == f"s3duct {metadata.version('s3duct')}"
+        assert python.startswith(f"Python {platform.python_version()}")
+        assert hashing.startswith("SHA-256: ")
+        assert "SHA3-256: " in hashing
+    off = run("--version", "--verbose", environment={"S3DUCT_NATIVE": "0"}).expect(0)
+    assert off.stdout.decode().splitlines()[2] == "SHA-256: hashlib; SHA3-256: hashlib"
 
 
 def test_help_of_completion_tells_how_to_install_it() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +18,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("domain", "adapters", "app")
 NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".venv*", ".oracles", "__pycache__", "build", "dist", "*.egg-info", ".*_cache", ".hypothesis"
+    ".git",
+    ".venv*",
+    ".oracles",
+    "__pycache__",
+    "build",
+    "dist",
+    "*.egg-info",
+    ".*_cache",
+    ".hypothesis",
+    "*.so",
 )
+EXTENSION = "s3duct/adapters/native/_hashing.abi3.so"
 
 
 class Built(NamedTuple):
@@ -24,14 +37,24 @@ class Built(NamedTuple):
     sdist: Path
 
 
+def has_compiler() -> bool:
+    """Whether this machine can compile an extension of this Python."""
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    return bool(shutil.which(compiler)) and Path(sysconfig.get_path("include"), "Python.h").exists()
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Build an sdist, and the wheel from the sdist, out of a copy of the checkout."""
-    checkout = tmp_path_factory.mktemp("build") / "checkout"
+    return build(tmp_path_factory.mktemp("build") / "checkout")
+
+
+def build(checkout: Path, *options: str, environment: Mapping[str, str] | None = None) -> Built:
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=NOT_SOURCE)
     subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", checkout / "dist"],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", checkout / "dist", *options],
         cwd=checkout,
+        env=os.environ | (environment or {}),
         check=True,
         capture_output=True,
     )
@@ -45,15 +68,34 @@ def modules_on_disk() -> set[str]:
         path.relative_to(ROOT).as_posix()
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in {".py", ".pyi"} or path.name == "py.typed"
     }
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as wheel:
         shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert shipped == {f"s3duct/{path}" for path in modules_on_disk()}
+    compiled = {EXTENSION} if has_compiler() else set()
+    assert shipped == {f"s3duct/{path}" for path in modules_on_disk()} | compiled
     assert {f"s3duct/{room}/py.typed" for room in ROOMS} <= shipped
+
+
+def test_without_a_compiler_the_wheel_is_the_same_without_the_extension(built: Built, tmp_path: Path) -> None:
+    without = build(tmp_path / "checkout", environment={"CC": "false", "LDSHARED": "false"})
+    with zipfile.ZipFile(built.wheel) as wheel, zipfile.ZipFile(without.wheel) as poorer:
+        assert set(wheel.namelist()) - {EXTENSION} == set(poorer.namelist())
+        poorer.extractall(tmp_path / "wheel")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'wheel')!r}); "
+        "from s3duct.app.container.hashers import make_hasher; print(make_hasher(native=True).description)"
+    )
+    said = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == "SHA-256: hashlib; SHA3-256: hashlib"
+
+
+def test_one_binary_serves_every_version_of_python(built: Built) -> None:
+    name, version, python, abi, _ = built.wheel.stem.split("-")
+    assert (name, python, abi) == ("s3duct", "cp311", "abi3"), version
 
 
 def test_the_wheel_names_its_command_and_licence(built: Built) -> None:
@@ -79,6 +121,8 @@ def test_the_sdist_holds_what_is_needed_to_test_it(built: Built) -> None:
     assert {here, "tests/conftest.py", "Makefile", "LICENSE", "pyproject.toml", "setup.py"} <= held
     assert not [name for name in held if name.startswith((".typing", ".venv", ".oracles"))]
     assert {"ADR", "examples"} <= held
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "adapters/native").glob("*.[ch]")} <= held
+    assert not [name for name in held if name.endswith(".so")]
 
 
 def test_the_domain_imports_on_bare_python(built: Built, tmp_path: Path) -> None:
