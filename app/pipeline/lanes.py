@@ -28,6 +28,7 @@ class HashLanes:
     def __init__(self, hasher: Hasher, workers: Workers) -> None:
         """Take the hasher and the threads it runs on."""
         self._hasher = hasher
+        self._workers = workers
         self._sha256 = Batches(hasher, workers, at_once=hasher.sha256_at_once)
         self._sha3_256 = Batches(hasher, workers, at_once=hasher.sha3_256_at_once)
 
