@@ -38,12 +38,12 @@ AGE, JOURNALS = "s3duct.adapters.age", "s3duct.adapters.journal_file"
 PUT, LIST = "s3duct.app.usecases.put", "s3duct.app.usecases.list_streams"
 LOCAL, PROGRAMS = "s3duct.adapters.object_store.local", "s3duct.adapters.child_process"
 
-# Says what is loaded at the moment the process would end.
+# Says what is loaded, and whether garbage is collected, at the moment the process would end.
 SCRIPT = """
-import json, os, sys
+import gc, json, os, sys
 leave = os._exit
 def tell(code):
-    os.write(DESCRIPTOR, json.dumps([code, sorted(sys.modules)]).encode())
+    os.write(DESCRIPTOR, json.dumps([code, gc.isenabled(), sorted(sys.modules)]).encode())
     leave(code)
 os._exit = tell
 from s3duct.app.cli import main
@@ -55,6 +55,15 @@ def imported_by(
     *arguments: str, code: int = 0, stdin: bytes = b"", environment: dict[str, str] | None = None
 ) -> set[str]:
     """Run the command line; return the modules that were imported, packages of them included."""
+    exit_code, _, modules = end_of(*arguments, stdin=stdin, environment=environment)
+    assert exit_code == code
+    return set(modules)
+
+
+def end_of(
+    *arguments: str, stdin: bytes = b"", environment: dict[str, str] | None = None
+) -> tuple[int, bool, list[str]]:
+    """Run the command line; return its exit code, whether garbage was collected, and the modules that were imported."""
     reading, writing = os.pipe()
     with os.fdopen(reading) as told:
         try:
@@ -68,9 +77,8 @@ def imported_by(
             )
         finally:
             os.close(writing)
-        exit_code, modules = json.load(told)
-    assert exit_code == code
-    return set(modules)
+        exit_code, collects, modules = json.load(told)
+    return exit_code, collects, modules
 
 
 @pytest.fixture
@@ -118,6 +126,11 @@ def test_a_get_of_a_plain_stream_imports_no_cipher_and_nothing_of_put(folder: Se
         imported & {"botocore", "cryptography", "rich.progress", AGE, JOURNALS, PUT, LIST, PROGRAMS} == set()
     )
     assert "obstore" in imported
+
+
+def test_garbage_is_left_alone_while_loading_and_collected_while_data_moves(folder: Sequence[str]) -> None:
+    assert end_of("--help")[:2] == (0, False)
+    assert end_of("get", *folder, "--name", "there")[:2] == (0, True)
 
 
 def test_a_list_imports_nothing_of_put_and_get(folder: Sequence[str]) -> None:
