@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
-
 from s3duct.domain.ports.user import User
 from s3duct.domain.retry import RetryPolicy
 
@@ -24,11 +22,15 @@ def tool_version() -> str:
 
 def default_state_dir() -> Path:
     """Where journals of unfinished runs lie: `S3DUCT_STATE_DIR`, or this user's state folder."""
+    import platformdirs
+
     return Path(os.environ.get("S3DUCT_STATE_DIR") or platformdirs.user_state_path(_NAME))
 
 
 def default_scratch_dir() -> Path:
     """Where scratch files lie: `S3DUCT_SCRATCH_DIR`, or this user's cache folder."""
+    import platformdirs
+
     return Path(os.environ.get("S3DUCT_SCRATCH_DIR") or platformdirs.user_cache_path(_NAME) / "scratch")
 
 

@@ -1,10 +1,12 @@
 """The command `s3duct`."""
 
+import gc
 import signal
 
 
 def main() -> None:
     """Run the command. Until it is loaded, Ctrl-C just ends the process: Python would show where it was."""
+    gc.disable()  # what is being loaded stays, and looking for garbage in it costs a twentieth; on again in `running.run`
     found = signal.getsignal(signal.SIGINT)
     if found is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

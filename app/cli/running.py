@@ -1,5 +1,6 @@
 """Runs a use case to its end: signals in, exit code out, never a traceback."""
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ def run(work: Callable[["StopRequest"], Coroutine[Any, Any, int]]) -> int:
 
     from s3duct.app.api import StopRequest
 
+    gc.enable()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # exit statuses of children would be lost
 
