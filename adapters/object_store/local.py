@@ -13,14 +13,27 @@ import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import obstore
 from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
-from s3duct.domain.errors import BucketNotFound, LocalResourceError, StoreError, UsageError
+from s3duct.domain.errors import (
+    BucketNotFound,
+    LocalResourceError,
+    ObjectExists,
+    StoreError,
+    StoreUnavailable,
+    UsageError,
+)
 from s3duct.domain.ports.object_store import Bytes, StoredObject
 from s3duct.domain.storage_class import StorageClass
 
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+_READ_BYTES = 1 << 20
 # obstore writes to `KEY#N` and renames at the end.
 _LEFTOVER = re.compile(r"(?P<key>.*)#\d+", re.DOTALL)
 
@@ -78,6 +91,25 @@ class LocalObjectStore(ObstoreObjectStore):
             raise
         await asyncio.to_thread(self._settle, key)
         return stored
+
+    async def get(self, key: str) -> AsyncIterator[Bytes]:
+        """Stream one object, whole. Raises `StoreUnavailable` besides: it was replaced meanwhile, and a retry helps."""
+        try:
+            async for piece in self._ranges(key):
+                yield piece
+        except ObjectExists:  # so a condition that does not hold is called
+            raise StoreUnavailable(f"{key!r} was replaced while it was read") from None
+
+    async def _ranges(self, key: str) -> AsyncIterator[Bytes]:
+        """Read range by range: obstore streams a file in pieces of 8 KiB, each a task on a thread of its own."""
+        with self._vendor_for(key) as vendor:
+            found = (await obstore.get_async(vendor, key)).meta
+            for start in range(0, found["size"], _READ_BYTES):
+                wanted: GetOptions = {"range": (start, min(start + _READ_BYTES, found["size"]))}
+                if found["e_tag"] is not None:  # that of the file, which a write replaces as a whole
+                    wanted["if_match"] = found["e_tag"]
+                piece = await obstore.get_async(vendor, key, options=wanted)
+                yield memoryview(await piece.bytes_async())
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
         """List in key order: the folder gives none."""

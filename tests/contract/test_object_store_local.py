@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import resource
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from s3duct.domain.errors import (
     LocalResourceError,
     S3ductError,
     StoreError,
+    StoreUnavailable,
     UsageError,
 )
 from tests.contract.object_stores import PART_BYTES, keys_under, pieces_of, read_all
@@ -62,6 +64,32 @@ def test_an_existing_folder_is_used_as_it_is(tmp_path: Path) -> None:
     asyncio.run(scenario())
     assert (tmp_path / "sub" / "new").read_bytes() == b"after"
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+RANGE = 1 << 20
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, RANGE - 1, RANGE, RANGE + 1, 3 * RANGE, 3 * RANGE + 7])
+def test_an_object_of_any_size_is_read_whole(tmp_path: Path, size_bytes: int) -> None:
+    content = random.Random(size_bytes).randbytes(size_bytes)
+    (tmp_path / "k").write_bytes(content)
+    assert asyncio.run(read_all(LocalObjectStore(tmp_path, create=False), "k")) == content
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_not_mixed_with_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / "k").write_bytes(b"a" * 3 * RANGE)
+    (tmp_path / "new").write_bytes(b"b" * 3 * RANGE)
+
+    async def scenario() -> None:
+        read = []
+        with pytest.raises(StoreUnavailable, match="replaced"):
+            async for piece in LocalObjectStore(tmp_path, create=False).get("k"):
+                read.append(bytes(piece))
+                if len(read) == 2:
+                    (tmp_path / "new").replace(tmp_path / "k")
+        assert b"".join(read) == b"a" * 2 * RANGE
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "standard", "anything"])
