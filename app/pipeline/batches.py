@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,12 +18,37 @@ STEP_BYTES = MIB
 _HOLD_S = 0.02
 
 
+class Patience:
+    """For how long nothing waits for a digest: its pieces may be held until then."""
+
+    def __init__(self) -> None:
+        """Begin; `end` has to be called some time."""
+        self.is_over = False
+        self._held_by: set[Callable[[], None]] = set()
+
+    def end(self) -> None:
+        """From now on the digest is wanted. Idempotent."""
+        self.is_over = True
+        while self._held_by:
+            self._held_by.pop()()
+
+    def hold(self, until_over: Callable[[], None]) -> None:
+        """Have `until_over` called when it ends, once however often it is given."""
+        self._held_by.add(until_over)
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     lane: HashLane
     piece: memoryview
     taken: asyncio.Future[int]
     patient: bool
+    patience: Patience | None
+
+    def may_wait(self, *, alone: bool) -> bool:
+        if self.patience is not None:
+            return not self.patience.is_over
+        return self.patient and not alone
 
 
 class Batches:
@@ -52,18 +77,22 @@ class Batches:
             self._lanes -= 1
             self._start_due()
 
-    async def update(self, lane: HashLane, piece: memoryview, *, patient: bool = False) -> int:
+    async def update(
+        self, lane: HashLane, piece: memoryview, *, patient: bool = False, patience: Patience | None = None
+    ) -> int:
         """Take the next bytes into `lane`; return how many of them were taken: not always all, but some.
 
         Cancelling waits until no thread uses the piece any more. `patient` says that nothing waits for this piece: more of
-        its chunk is still to come.
+        its chunk is still to come. With `patience`, that decides, and the piece waits for others even if it is alone.
         """
         if self._at_once == 1:
             await self._workers.run(lane.update, piece)
             return len(piece)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(lane, piece, loop.create_future(), patient)
+        waiting = _Waiting(lane, piece, loop.create_future(), patient, patience)
         self._waiting.append(waiting)
+        if patience is not None:
+            patience.hold(self._start_due)
         self._start_due()
         timer = loop.call_later(_HOLD_S, self._hurry, waiting) if patient else None
         try:
@@ -85,7 +114,8 @@ class Batches:
     def _start_due(self) -> None:
         while len(self._waiting) >= self._at_once:
             self._start()
-        is_due = self._lanes == 1 or not all(waiting.patient for waiting in self._waiting)
+        alone = self._lanes == 1
+        is_due = not all(waiting.may_wait(alone=alone) for waiting in self._waiting)
         if self._waiting and is_due and not self._running:
             self._start()
 

@@ -68,6 +68,10 @@ class Continuation:
         """Whether chunk `index` is not stored and may be uploaded before it is judged."""
         return self._plan.may_be_new(index)
 
+    def nothing_waits_for(self, index: int) -> bool:
+        """Whether no upload waits until chunk `index` is judged."""
+        return index > self._plan.last_index
+
     async def judge(self, index: int, *, size_bytes: int, digest: DualDigest, link: ChainLink) -> Judged:
         """Decide over chunk `index` of the input; those in front of it have been judged. Raises `ResumeError`."""
         try:

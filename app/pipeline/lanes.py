@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3duct.app.pipeline.batches import STEP_BYTES, Batches
+from s3duct.app.pipeline.batches import STEP_BYTES, Batches, Patience
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.workers import Workers
@@ -13,6 +13,8 @@ from s3duct.domain.sizes import MIB
 
 # Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
 PIECE_BYTES = 4 * MIB
+# As much of one chunk may be held for others: a tenth of a second of work once it is wanted.
+_HELD_BYTES = 64 * MIB
 # Up to here, handing work to a thread costs about as much as it gains to have two at work on one chunk.
 _SMALL_BYTES = MIB
 
@@ -32,22 +34,25 @@ class HashLanes:
         self._sha256 = Batches(hasher, workers, at_once=hasher.sha256_at_once)
         self._sha3_256 = Batches(hasher, workers, at_once=hasher.sha3_256_at_once)
 
-    async def digest(self, region: Region, mark: Mark, *, start: int) -> DualDigest:
+    async def digest(
+        self, region: Region, mark: Mark, *, start: int, patience: Patience | None = None
+    ) -> DualDigest:
         """Hash the bytes from offset `start` to the mark's end, both algorithms side by side.
 
-        What is small and complete already is not worth more than one call.
+        What is small and complete already is not worth more than one call. With `patience`, what has come is held for that
+        of other chunks until that is over, unless it is much.
         """
         if mark.complete and is_small(mark.position - start):
             return await self._workers.run(self.digest_now, region.view[start : mark.position])
         sha256, sha3_256 = await side_by_side(
-            self.sha256(region, mark, start=start),
-            _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start),
+            _follow(self._hasher.sha256(), self._sha256, region, mark, start=start, patience=patience),
+            _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start=start, patience=patience),
         )
         return DualDigest(sha256=sha256, sha3_256=sha3_256)
 
     async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
         """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
-        return await _follow(self._hasher.sha256(), self._sha256, region, mark, start)
+        return await _follow(self._hasher.sha256(), self._sha256, region, mark, start=start)
 
     def digest_now(self, view: memoryview) -> DualDigest:
         """Hash a whole buffer with both algorithms, on this thread."""
@@ -57,13 +62,26 @@ class HashLanes:
         return DualDigest(sha256=sha256.digest(), sha3_256=sha3_256.digest())
 
 
-async def _follow(lane: HashLane, batches: Batches, region: Region, mark: Mark, start: int) -> bytes:
+async def _follow(
+    lane: HashLane,
+    batches: Batches,
+    region: Region,
+    mark: Mark,
+    *,
+    start: int,
+    patience: Patience | None = None,
+) -> bytes:
     position = start
     with batches.taking_part():
         while (ready := await mark.reaches(position + STEP_BYTES)) > position:
             stop = min(ready, position + PIECE_BYTES)
-            keeps_up = not mark.complete and ready - position < 2 * PIECE_BYTES
-            taken = await batches.update(lane, region.view[position:stop], patient=keeps_up)
+            behind = ready - position
+            piece = region.view[position:stop]
+            if patience is not None and behind <= _HELD_BYTES:
+                taken = await batches.update(lane, piece, patience=patience)
+            else:
+                keeps_up = not mark.complete and behind < 2 * PIECE_BYTES
+                taken = await batches.update(lane, piece, patient=keeps_up)
             region.evict(position, position + taken)
             position += taken
     return lane.digest()

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from s3duct.app.pipeline.batches import Patience
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.continuation import Continuation
 from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 # How long chunks that are read whole may still take to be stored after a request to stop, or when the source has failed.
 _STOP_GRACE_S = 10.0
+# How long the hashes of a chunk that is on its way may wait for those of others, with which they go faster.
+_PATIENCE_S = 2.0
 # A pipe hands out 64 KiB at most by default: so many reads at once, then the lanes get to see what has come.
 _READS_AT_ONCE = 64
 
@@ -86,6 +89,7 @@ class PutTransfer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
         self._records: dict[int, ChunkRecord] = {}
+        self._patience: dict[int, Patience] = {}
         self._resumed_chunks = 0
         self._total_bytes = 0
 
@@ -195,11 +199,12 @@ class PutTransfer:
         link: asyncio.Future[ChainLink],
     ) -> None:
         """Hash, judge, upload and record one chunk while it is still being read."""
-        hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0))
         uploading: asyncio.Task[UploadedChunk] | None = None
         if self._continuation.may_be_new(index):
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before))
             uploading.add_done_callback(self._note_failure)
+        patience = self._patience_with(index, uploading)
+        hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0, patience=patience))
         try:
             digest = await hashing
             own_link = (await asyncio.shield(before)).extend(digest)
@@ -224,6 +229,22 @@ class PutTransfer:
             await cancel_all(task for task in (hashing, uploading) if task is not None)
             raise
         self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
+
+    def _patience_with(self, index: int, uploading: asyncio.Task[UploadedChunk] | None) -> Patience | None:
+        """Say for how long the digest of a chunk is not wanted: it goes on record once the chunk is stored.
+
+        Once any is stored, those of the chunks in front are wanted as well: records are linked in order.
+        """
+        if uploading is None or not self._continuation.nothing_waits_for(index):
+            return None
+        patience = self._patience[index] = Patience()
+        asyncio.get_running_loop().call_later(_PATIENCE_S, patience.end)
+        uploading.add_done_callback(lambda _: self._end_patience(index))
+        return patience
+
+    def _end_patience(self, last_index: int) -> None:
+        for index in [index for index in self._patience if index <= last_index]:
+            self._patience.pop(index).end()
 
     async def _upload_when_due(
         self, index: int, lease: Lease, mark: Mark, before: asyncio.Future[ChainLink]

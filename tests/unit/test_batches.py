@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from s3duct.app.pipeline.batches import STEP_BYTES, Batches
+from s3duct.app.pipeline.batches import STEP_BYTES, Batches, Patience
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.digest import dual_digest
 from s3duct.domain.ports.hasher import HashLane
@@ -138,6 +138,27 @@ def test_a_piece_in_a_hurry_takes_the_patient_ones_along() -> None:
 
     with_batches(hasher, scene)
     assert hasher.calls == [[200, 200]]
+
+
+def test_what_nothing_waits_for_is_held_alone_until_its_digest_is_wanted() -> None:
+    hasher = FakeHasher(4)
+    lanes, patience = lanes_of(hasher, 6), Patience()
+
+    async def scene(batches: Batches) -> None:
+        with batches.taking_part():
+            held = [
+                asyncio.ensure_future(batches.update(lane, memoryview(PIECE), patience=patience))
+                for lane in lanes
+            ]
+            await settle()
+            assert hasher.calls == [[200] * 4]
+            assert not held[-1].done()
+            patience.end()
+            await asyncio.gather(*held)
+            assert hasher.calls == [[200] * 4, [200] * 2]
+            await batches.update(lanes[0], memoryview(PIECE), patience=patience)  # it is over
+
+    with_batches(hasher, scene)
 
 
 def test_a_patient_piece_does_not_wait_for_lanes_that_have_left() -> None:
