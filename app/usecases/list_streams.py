@@ -35,7 +35,7 @@ from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.retry import RetryPolicy
 from s3duct.domain.sizes import MIB
 
-_MANIFESTS_AT_ONCE = 16
+_MANIFESTS_AT_ONCE = 32
 # Opened, a manifest takes up to some ten times its size: large ones are read one after another.
 _BYTES_AT_ONCE = 32 * MIB
 # Of larger ones only the beginning is read, unless there is a key that may prove them: a MAC covers all of it.
