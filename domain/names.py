@@ -71,7 +71,7 @@ def has_control_characters(text: str) -> bool:
     of writing direction (UAX #9), which make a name look like another one.
     """
     if text.isascii():
-        return not text.isprintable()  # of ASCII, exactly the control characters are not; and keys are checked by the thousand
+        return not text.isprintable()  # in ASCII that says the same, and keys are checked by the thousand
     return any(
         unicodedata.category(character) in _CONTROL_CATEGORIES or character in _DIRECTION_CONTROLS
         for character in text
