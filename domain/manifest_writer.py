@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import encode_record, manifest_document
-from s3duct.domain.manifest_mac import ManifestMac, attach_mac
+from s3duct.domain.manifest_mac import ManifestMac, attach_mac, canonical
 
 _CHUNKS = "chunks"
 
@@ -38,30 +38,25 @@ def stored_pieces(manifest: Manifest, mac: ManifestMac | None = None) -> Iterato
 def covered_pieces(manifest: Manifest) -> Iterator[bytes]:
     """Yield what a MAC is computed over: canonical JSON, see `manifest_mac`."""
     document = _without_chunks(manifest)
-    yield b"{"
-    separator = ""
+    separator = b"{"
     for name in sorted(document):
-        yield f"{separator}{_canonical(name)}:".encode("ascii")
-        separator = ","
+        yield separator + canonical(name) + b":"
+        separator = b","
         if name == _CHUNKS:
             yield from _covered_chunks(manifest)
         else:
-            yield _canonical(document[name]).encode("ascii")
+            yield canonical(document[name])
     yield b"}"
 
 
 def _covered_chunks(manifest: Manifest) -> Iterator[bytes]:
-    separator = "["
+    separator = b"["
     for record in manifest.chunks:
-        yield (separator + _canonical(encode_record(record))).encode("ascii")
-        separator = ","
+        yield separator + canonical(encode_record(record))
+        separator = b","
     yield b"]" if manifest.chunks else b"[]"
 
 
 def _without_chunks(manifest: Manifest) -> dict[str, object]:
     document = manifest_document(replace(manifest, chunks=()))
     return document | {"chunk_count": len(manifest.chunks)}
-
-
-def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

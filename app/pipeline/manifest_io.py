@@ -17,7 +17,7 @@ from s3duct.domain.json_fields import parse_json_object
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, read_document
 from s3duct.domain.manifest_head import ManifestHead, read_head
-from s3duct.domain.manifest_mac import ManifestMac, covered_bytes, mac_in
+from s3duct.domain.manifest_mac import ManifestMac, covered_pieces_of, mac_in
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.manifest_writer import covered_pieces, stored_pieces
 from s3duct.domain.names import StreamLocation
@@ -93,7 +93,9 @@ def _open_now(
 ) -> OpenedManifest:
     sealed = is_sealed(stored.content)
     content = open_sealed_manifest(stored.content, location.name, cipher) if sealed else bytes(stored.content)
+    stored.content.clear()  # one copy of a large one is enough
     document = parse_json_object(content)
+    del content
     manifest = read_document(document, name=location.name, under_prefix=under_prefix)
     return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
 
@@ -119,7 +121,7 @@ def _prepare_now(manifest: Manifest, cipher: Cipher) -> Bytes:
 
 def _proof(document: Mapping[str, Any], cipher: Cipher, *, sealed: bool) -> Proof:
     mac = mac_in(document)
-    computed = None if mac is None else cipher.manifest_mac((covered_bytes(document),))
+    computed = None if mac is None else cipher.manifest_mac(covered_pieces_of(document))
     if mac is None or computed is None:
         return Proof.SEALED if sealed and cipher.method is EncryptionMethod.AES_256_GCM else Proof.NONE
     if hmac.compare_digest(mac.value, computed):
