@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext, algorithms, modes
@@ -67,10 +68,13 @@ class AesGcmCipher(Cipher):
         """The key alone decides."""
         return True
 
-    def manifest_mac(self, covered: bytes) -> bytes | None:
+    def manifest_mac(self, covered: Iterable[bytes]) -> bytes | None:
         """HMAC-SHA256 under HKDF-SHA256 (RFC 5869) of the key: no salt, info "s3duct manifest mac v1"."""
         key = HKDF(SHA256(), KEY_BYTES, salt=None, info=_MAC_INFO).derive(self._key)
-        return hmac.digest(key, covered, hashlib.sha256)
+        mac = hmac.new(key, digestmod=hashlib.sha256)
+        for piece in covered:
+            mac.update(piece)
+        return mac.digest()
 
     def sealed_size_bytes(self, plain_bytes: int) -> int:
         """28 bytes more: nonce and tag."""

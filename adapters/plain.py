@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.ports.cipher import Cipher, Opener, Sealer
 
@@ -28,7 +30,7 @@ class PlainCipher(Cipher):
         """There is nothing to open."""
         return True
 
-    def manifest_mac(self, covered: bytes) -> bytes | None:
+    def manifest_mac(self, covered: Iterable[bytes]) -> bytes | None:
         """None: there is no key."""
         return None
 

@@ -33,12 +33,7 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     _refuse_dense(data)
     try:
         # Decoded here: json.loads would also take UTF-16 and UTF-32.
-        document = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique_keys,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        document = STRICT_JSON.decode(data.decode("utf-8"))
     except (ValueError, RecursionError, MemoryError) as error:
         raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
     if not isinstance(document, dict):
@@ -140,3 +135,9 @@ def _finite(text: str) -> float:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
+
+
+# JSON as RFC 8259 has it, without duplicate keys.
+STRICT_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
+)

@@ -18,7 +18,8 @@ from s3duct.domain.sizes import GIB, MIB, TIB
 
 # A record takes about 330 bytes of JSON: room for some three million chunks. Readers stop downloading here.
 MAX_MANIFEST_BYTES = GIB
-_MAX_TOTAL_BYTES = 1024 * 1024 * TIB
+MAX_TOTAL_BYTES = 1024 * 1024 * TIB
+MAX_CHUNK_COUNT = 1 << 40
 _MAX_ETAG_LENGTH = 1024
 _USUAL_ETAG_LENGTH = 128
 
@@ -126,7 +127,7 @@ def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool 
     manifest = Manifest(
         name=stored_name,
         chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),
-        total_bytes=reader.integer("total_bytes", low=0, high=_MAX_TOTAL_BYTES),
+        total_bytes=reader.integer("total_bytes", low=0, high=MAX_TOTAL_BYTES),
         chunks=tuple(decode_record(item, name=stored_name) for item in reader.array("chunks")),
         final_chain=_final_chain(reader),
         created=reader.text("created", default=""),
@@ -140,7 +141,7 @@ def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool 
         stream_sha256=reader.text("stream_sha256", default=""),
         stream_sha3_256=reader.text("stream_sha3_256", default=""),
     )
-    _check_consistency(manifest, chunk_count=reader.integer("chunk_count", low=0, high=1 << 40))
+    _check_consistency(manifest, chunk_count=reader.integer("chunk_count", low=0, high=MAX_CHUNK_COUNT))
     return manifest
 
 

@@ -7,7 +7,7 @@ spaces, ASCII only, numbers as Python writes them. The key that computes it stay
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,15 +32,41 @@ def covered_bytes(document: Mapping[str, Any]) -> bytes:
     Raises:
         ManifestInvalid: it is nested too deeply.
     """
+    return b"".join(covered_pieces_of(document))
+
+
+def covered_pieces_of(document: Mapping[str, Any]) -> Iterator[bytes]:
+    """As `covered_bytes`, piece by piece: the elements of long lists (the chunks) one by one."""
     extension = document.get(EXTENSION)
     if isinstance(extension, dict):
         rest = {key: value for key, value in extension.items() if key != _MEMBER}
         document = {key: value for key, value in document.items() if key != EXTENSION}
         document |= {EXTENSION: rest} if rest else {}
     try:
-        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+        separator = b"{"
+        for name in sorted(document):
+            yield separator + canonical(name) + b":"
+            yield from _pieces_of(document[name])
+            separator = b","
+        yield b"}" if document else b"{}"
     except RecursionError:
         invalid("it is nested too deeply")
+
+
+def canonical(value: object) -> bytes:
+    """Write one JSON value as a MAC covers it."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _pieces_of(value: object) -> Iterator[bytes]:
+    if not isinstance(value, list) or not value:
+        yield canonical(value)
+        return
+    separator = b"["
+    for element in value:
+        yield separator + canonical(element)
+        separator = b","
+    yield b"]"
 
 
 def attach_mac(document: dict[str, Any], mac: ManifestMac) -> None:

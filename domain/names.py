@@ -70,6 +70,8 @@ def has_control_characters(text: str) -> bool:
     Control characters, lone surrogates, line and paragraph separators (Unicode categories Cc, Cs, Zl, Zp), and the controls
     of writing direction (UAX #9), which make a name look like another one.
     """
+    if text.isascii():
+        return not text.isprintable()  # in ASCII that says the same, and keys are checked by the thousand
     return any(
         unicodedata.category(character) in _CONTROL_CATEGORIES or character in _DIRECTION_CONTROLS
         for character in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from s3duct.adapters.age.header import MAX_HEADER_BYTES, write_header
 from s3duct.adapters.age.keys import Identity, Recipient, refuse_a_mixture, refuse_different_labels
@@ -95,7 +95,7 @@ class AgeCipher(Cipher):
         except KeySpecError:
             return True  # a damaged name says nothing of the key
 
-    def manifest_mac(self, covered: bytes) -> bytes | None:
+    def manifest_mac(self, covered: Iterable[bytes]) -> bytes | None:
         """None: age proves no origin."""
         return None
 

@@ -116,8 +116,9 @@ class ChunkDownloader:
         """Receive, open and hash side by side; what is small one after another."""
         arrived = Mark()
         if self._cipher is not None and is_small(stored_bytes):
+            opener = self._cipher.opener()
             await self._receive(record, region, arrived, stored_bytes)
-            return await self._open_at_once(record, region, stored_bytes, self._cipher)
+            return await self._open_at_once(record, region, stored_bytes, opener)
         check = (
             self._check_sealed(record, region, arrived)
             if self._cipher is None
@@ -177,12 +178,11 @@ class ChunkDownloader:
         return _verified(record, Span(opener.start, stop), digest)
 
     async def _open_at_once(
-        self, record: ChunkRecord, region: Region, stored_bytes: int, cipher: Cipher
+        self, record: ChunkRecord, region: Region, stored_bytes: int, opener: Opener
     ) -> Span:
         """Open and hash by one call."""
 
         def open_now() -> tuple[Span, DualDigest]:
-            opener = cipher.opener()
             span = Span(opener.start, opener.finish(region.view, stored_bytes))
             return span, self._lanes.digest_now(region.view[span.start : span.stop])
 

@@ -15,17 +15,19 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ManifestInvalid, ObjectNotFound, StreamNotFound
 from s3duct.domain.json_fields import parse_json_object
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_codec import (
-    MAX_MANIFEST_BYTES,
-    encode_document,
-    manifest_document,
-    read_document,
-)
-from s3duct.domain.manifest_mac import ManifestMac, attach_mac, covered_bytes, mac_in
+from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, read_document
+from s3duct.domain.manifest_head import ManifestHead, read_head
+from s3duct.domain.manifest_mac import ManifestMac, covered_pieces_of, mac_in
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
+from s3duct.domain.manifest_writer import covered_pieces, stored_pieces
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.object_store import Bytes, ObjectStore
+from s3duct.domain.sizes import KIB
+
+_SMALL_BYTES = 64 * KIB
+# The fields in front of the chunks take less, unless somebody describes a stream at length.
+_HEAD_BYTES = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,24 @@ async def read_manifest(store: ObjectStore, location: StreamLocation) -> StoredM
         ManifestInvalid: it is larger than any manifest.
     """
     try:
-        content = await _read_whole(store, location.manifest_key)
+        content = await _read(store, location.manifest_key)
     except ObjectNotFound as error:
-        raise StreamNotFound(
-            f"there is no stream {location.name!r}", hint="s3duct list shows what is there; check --prefix"
-        ) from error
+        raise _no_stream(location) from error
     return StoredManifest(content, hashlib.sha256(content).hexdigest())
+
+
+async def read_manifest_head(
+    store: ObjectStore, location: StreamLocation, *, under_prefix: bool = False
+) -> ManifestHead | None:
+    """Fetch the beginning of a plain manifest; None if that does not say everything, or is sealed: then read it whole.
+
+    Raises as `read_manifest`, and as `decode_manifest`.
+    """
+    try:
+        content = await _read(store, location.manifest_key, enough_bytes=_HEAD_BYTES)
+    except ObjectNotFound as error:
+        raise _no_stream(location) from error
+    return read_head(content, name=location.name, under_prefix=under_prefix)
 
 
 async def open_manifest(
@@ -57,7 +71,7 @@ async def open_manifest(
 ) -> OpenedManifest:
     """Open, decode and validate a manifest object, whose content is overwritten; `under_prefix` as in `decode_manifest`.
 
-    On a thread of its own: a large one takes seconds, and an age plugin may wait for a human.
+    On a thread of its own, unless it is small: a large one takes seconds, and an age plugin may wait for a human.
 
     Whether it may be believed is for `ManifestTrust` to say.
 
@@ -67,6 +81,10 @@ async def open_manifest(
         KeyRequired: it is sealed and `cipher` has no key, or one of another method.
         WrongKey: it is sealed for another key, or so damaged that it looks like that.
     """
+    if len(stored.content) <= _SMALL_BYTES and not is_sealed(stored.content):
+        return _open_now(
+            stored, location, cipher, under_prefix=under_prefix
+        )  # sooner done than a thread is started
     return await run_apart("manifest", _open_now, stored, location, cipher, under_prefix=under_prefix)
 
 
@@ -75,7 +93,9 @@ def _open_now(
 ) -> OpenedManifest:
     sealed = is_sealed(stored.content)
     content = open_sealed_manifest(stored.content, location.name, cipher) if sealed else bytes(stored.content)
+    stored.content.clear()  # one copy of a large one is enough
     document = parse_json_object(content)
+    del content
     manifest = read_document(document, name=location.name, under_prefix=under_prefix)
     return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
 
@@ -85,23 +105,23 @@ async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Ci
     return await open_manifest(await read_manifest(store, location), location, cipher)
 
 
-async def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
+async def prepare_manifest(manifest: Manifest, cipher: Cipher) -> Bytes:
     """Return the object to store for a manifest: with a MAC where the cipher has one, sealed if it is to be."""
     return await run_apart("manifest", _prepare_now, manifest, cipher)
 
 
-def _prepare_now(manifest: Manifest, cipher: Cipher) -> bytes:
-    document = manifest_document(manifest)
-    mac = cipher.manifest_mac(covered_bytes(document))
-    if mac is not None:
-        attach_mac(document, ManifestMac(mac, cipher.key_id))
-    content = encode_document(document)
+def _prepare_now(manifest: Manifest, cipher: Cipher) -> Bytes:
+    value = cipher.manifest_mac(covered_pieces(manifest))
+    mac = None if value is None else ManifestMac(value, cipher.key_id)
+    content = bytearray()
+    for piece in stored_pieces(manifest, mac):
+        content += piece
     return seal_message(cipher, content) if manifest.sealed else content
 
 
 def _proof(document: Mapping[str, Any], cipher: Cipher, *, sealed: bool) -> Proof:
     mac = mac_in(document)
-    computed = None if mac is None else cipher.manifest_mac(covered_bytes(document))
+    computed = None if mac is None else cipher.manifest_mac(covered_pieces_of(document))
     if mac is None or computed is None:
         return Proof.SEALED if sealed and cipher.method is EncryptionMethod.AES_256_GCM else Proof.NONE
     if hmac.compare_digest(mac.value, computed):
@@ -109,7 +129,13 @@ def _proof(document: Mapping[str, Any], cipher: Cipher, *, sealed: bool) -> Proo
     return Proof.WRONG_MAC if mac.key_id == cipher.key_id else Proof.OTHER_KEY
 
 
-async def _read_whole(store: ObjectStore, key: str) -> bytearray:
+def _no_stream(location: StreamLocation) -> StreamNotFound:
+    return StreamNotFound(
+        f"there is no stream {location.name!r}", hint="s3duct list shows what is there; check --prefix"
+    )
+
+
+async def _read(store: ObjectStore, key: str, *, enough_bytes: int = MAX_MANIFEST_BYTES) -> bytearray:
     content = bytearray()
     pieces = store.get(key)
     async with aclosing(cast("AsyncGenerator[Bytes, None]", pieces)):
@@ -117,4 +143,6 @@ async def _read_whole(store: ObjectStore, key: str) -> bytearray:
             if len(content) + len(piece) > MAX_MANIFEST_BYTES:
                 raise ManifestInvalid(f"the manifest {key!r} is larger than {MAX_MANIFEST_BYTES} bytes")
             content += piece
+            if len(content) >= enough_bytes:
+                break
     return content

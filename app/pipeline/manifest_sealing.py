@@ -45,7 +45,7 @@ def is_sealed(stored: bytes | bytearray) -> bool:
     return False
 
 
-def seal_message(cipher: Cipher, plain: bytes) -> bytes:
+def seal_message(cipher: Cipher, plain: bytes | bytearray) -> bytes:
     """Seal a whole small message."""
     sealer = cipher.sealer()
     return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest
+from s3duct.app.pipeline.manifest_io import open_manifest, read_manifest, read_manifest_head
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.encryption import EncryptionMethod
@@ -25,7 +25,7 @@ from s3duct.domain.errors import (
     UnsupportedFormat,
 )
 from s3duct.domain.events import Listener
-from s3duct.domain.manifest import Manifest
+from s3duct.domain.manifest_head import ManifestHead, head_of
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.names import StreamLocation, normalize_prefix, stream_name_of_manifest_key
 from s3duct.domain.ports.cipher import Cipher
@@ -35,9 +35,11 @@ from s3duct.domain.ports.object_store import ObjectStore, StoredObject
 from s3duct.domain.retry import RetryPolicy
 from s3duct.domain.sizes import MIB
 
-_MANIFESTS_AT_ONCE = 16
+_MANIFESTS_AT_ONCE = 32
 # Opened, a manifest takes up to some ten times its size: large ones are read one after another.
 _BYTES_AT_ONCE = 32 * MIB
+# Of larger ones only the beginning is read, unless there is a key that may prove them: a MAC covers all of it.
+_READ_WHOLE_BYTES = MIB
 # Of an object that nobody stores.
 _NO_SUCH_KEY = ".s3duct-no-such-object"
 
@@ -46,13 +48,13 @@ _NO_SUCH_KEY = ".s3duct-no-such-object"
 class ListedStream:
     """One stream.
 
-    `manifest` is None if it is sealed to the key in hand (`problem` empty) or unreadable (`problem` says why).
-    `modified` is when the manifest was written, in UTC, as the store says. `unproven` says that the key in hand
-    could prove a manifest, and does not prove this one.
+    `manifest` is what its manifest says beside the chunks. It is None if that is sealed to the key in hand (`problem`
+    empty) or unreadable (`problem` says why). `modified` is when the manifest was written, in UTC, as the store says.
+    `unproven` says that the key in hand could prove a manifest, and does not prove this one.
     """
 
     name: str
-    manifest: Manifest | None
+    manifest: ManifestHead | None
     problem: str
     modified: datetime | None
     unproven: bool = False
@@ -95,7 +97,8 @@ async def list_streams(
                     yield described
             location = StreamLocation(normalize_prefix(prefix), name)
             task = asyncio.ensure_future(_describe(location, entry, ports, retrier))
-            ahead.append(_Ahead(entry.size_bytes, task))
+            size_bytes = _READ_WHOLE_BYTES if _is_for_its_head(entry, ports.cipher) else entry.size_bytes
+            ahead.append(_Ahead(size_bytes, task))
         while ahead:
             described = await ahead.popleft().task
             if described is not None:
@@ -184,12 +187,18 @@ async def _describe(
     """Read one manifest; None if it was deleted meanwhile."""
     manifest, problem, unproven = None, "", False
     try:
-        stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
-        opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
-        manifest = opened.manifest
-        unproven = _is_unproven(opened, ports.cipher)
-        if opened.proof is Proof.WRONG_MAC:
-            manifest, problem = None, "it was altered after it was written (its MAC does not match)"
+        if _is_for_its_head(entry, ports.cipher):
+            manifest = await retrier.run(
+                f"read of {entry.key}",
+                lambda: read_manifest_head(ports.store, location, under_prefix=True),
+            )
+        if manifest is None:
+            stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
+            opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
+            manifest = head_of(opened.manifest)
+            unproven = _is_unproven(opened, ports.cipher)
+            if opened.proof is Proof.WRONG_MAC:
+                manifest, problem = None, "it was altered after it was written (its MAC does not match)"
     except DecryptionFailed:
         pass  # sealed, and not for the key in hand
     except (IntegrityError, KeyUnavailable, UnsupportedFormat) as error:
@@ -197,6 +206,10 @@ async def _describe(
     except NotFound:
         return None
     return ListedStream(location.name, manifest, problem, entry.modified, unproven)
+
+
+def _is_for_its_head(entry: StoredObject, cipher: Cipher) -> bool:
+    return entry.size_bytes > _READ_WHOLE_BYTES and cipher.method is not EncryptionMethod.AES_256_GCM
 
 
 def _is_unproven(opened: OpenedManifest, cipher: Cipher) -> bool:

@@ -12,7 +12,7 @@ from s3duct.domain.errors import NotFound, ObjectExists, StoreUnavailable, Strea
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
-from s3duct.domain.ports.object_store import ObjectStore
+from s3duct.domain.ports.object_store import Bytes, ObjectStore
 from s3duct.domain.resume import ManifestRecord
 
 
@@ -69,7 +69,7 @@ class PutFinisher:
         await self._retrier.run("write of the manifest", write, before=look)
         return sha256
 
-    async def _write(self, content: bytes, sha256: str, overwrite: bool) -> None:
+    async def _write(self, content: Bytes, sha256: str, overwrite: bool) -> None:
         key = self._location.manifest_key
         if overwrite:
             await self._store.put(key, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from s3duct.domain.encryption import EncryptionMethod
@@ -82,8 +83,8 @@ class Cipher(Protocol):
         """Whether what was sealed for `recipient`, as a manifest names it, may open; False only if it surely does not."""
         ...
 
-    def manifest_mac(self, covered: bytes) -> bytes | None:
-        """Return 32 bytes of HMAC-SHA256 over a manifest (see `manifest_mac`) under a key of its own.
+    def manifest_mac(self, covered: Iterable[bytes]) -> bytes | None:
+        """Return 32 bytes of HMAC-SHA256 over a manifest (see `manifest_mac`), given in pieces, under a key of its own.
 
         None for methods that prove no origin: whoever knows an age recipient can seal for it.
         """

@@ -175,7 +175,7 @@ def test_whom_it_seals_for_is_not_whom_it_opens_for() -> None:
 def test_no_recipient_proves_an_origin(kind: str) -> None:
     pair = key_pair(kind)
     for cipher in (pair.cipher(), pair.opening(), pair.sealing()):
-        assert cipher.manifest_mac(b"{}") is None
+        assert cipher.manifest_mac([b"{}"]) is None
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------------

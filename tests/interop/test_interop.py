@@ -62,7 +62,7 @@ def test_we_restore_what_they_wrote(
     (entry,) = [entry for entry in s3duct.list() if entry.name == stream.name]
     manifest = entry.manifest
     assert manifest is not None
-    assert (len(manifest.chunks), manifest.total_bytes, manifest.encrypted) == (
+    assert (manifest.chunk_count, manifest.total_bytes, manifest.encrypted) == (
         6,
         len(CONTENT),
         variant.encrypted,

@@ -179,7 +179,7 @@ async def for_another_key(scene: Scene) -> None:
 
 def set_mac(document: Document, cipher: Cipher, key_id: str) -> None:
     document["encrypted_manifest"] = False
-    mac = cipher.manifest_mac(covered_bytes(document))
+    mac = cipher.manifest_mac([covered_bytes(document)])
     assert mac is not None
     document["s3duct"]["mac"] |= {"value": mac.hex(), "key_id": key_id}
 

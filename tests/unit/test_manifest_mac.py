@@ -229,7 +229,7 @@ def test_the_format_is_what_it_was() -> None:
     key = hkdf_sha256(KEY, b"s3duct manifest mac v1")
     expected = hmac.new(key, COVERED, hashlib.sha256).hexdigest()
     assert expected == "a0a2a1c7433cf5693cce9ccc1ff8d205bea07c5cf8543b34756de9ef6153035b"
-    mac = AesGcmCipher(KEY).manifest_mac(covered_bytes(document))
+    mac = AesGcmCipher(KEY).manifest_mac([covered_bytes(document)])
     assert mac is not None
     assert mac.hex() == expected
 

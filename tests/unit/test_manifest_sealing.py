@@ -50,7 +50,7 @@ def manifest_for(cipher: Cipher, *, sealed: bool = False) -> Manifest:
 
 
 def prepare_manifest(manifest: Manifest, cipher: Cipher) -> bytes:
-    return run(prepare_apart(manifest, cipher))
+    return bytes(run(prepare_apart(manifest, cipher)))
 
 
 def opened(content: bytes, cipher: Cipher) -> OpenedManifest:
