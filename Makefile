@@ -69,8 +69,8 @@ kills: export KILLS_SEED := $(or $(KILLS_SEED),$(shell date +%s))
 kills: $(DEV) ## kill real puts and gets at every crash point, and at random times (KILLS, KILLS_SEED)
 	$(BIN)/pytest tests/fault/test_sigkill.py tests/fault/test_random_kills.py -o timeout=0 -rP $(PYTEST_ARGS)
 
-bench: $(DEV) $(ORACLES)/0.4.0/.installed ## compare with the released s3duct over a server of its own (BENCH_ARGS="--size 256M --rounds 1")
-	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+bench: $(DEV) ## measure beside aws, s5cmd, rclone, age, restic and s3duct 0.4.0 (BENCH_ARGS="--size 256M --rounds 1")
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 format: $(DEV) ## rewrite what lint would complain about, where a tool can
 	$(BIN)/ruff check --fix .
@@ -79,7 +79,7 @@ format: $(DEV) ## rewrite what lint would complain about, where a tool can
 oracles: $(ORACLE_STAMPS) ## the released s3duct versions and the npm package that the interop tests talk to
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info
+	rm -rf $(VENV) $(ORACLES) .bench build dist s3duct.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "s3duct needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose another with make PYTHON=...")'

@@ -14,6 +14,7 @@ from tests.bench.peers import RELEASE, Peers
 from tests.servers import S3Server
 from tests.support.command import COMMAND
 
+OURS = "ours-"
 PLAIN, AES, AGE, AGE_PQ = "ours-plain", "ours-aes", "ours-age", "ours-age-pq"
 AES_HASHLIB, AES_DEFAULT_CHUNKS = "ours-aes-hashlib", "ours-aes-512M"
 RELEASED_PLAIN, RELEASED_AES = f"{RELEASE}-plain", f"{RELEASE}-aes"

@@ -7,18 +7,20 @@ from statistics import median
 
 from s3duct.domain.sizes import GIB, KIB, MIB, format_size
 from tests.bench import contestants as who
+from tests.bench.growth import BY_BYTES, BY_CHUNKS, MEMORY_LIMIT
 from tests.bench.race import GET, PUT
-from tests.bench.results import Results, Summary, summaries
+from tests.bench.results import Grown, Results, Summary, summaries
 from tests.bench.targets import targets
 
 NOTHING = "-"
 _METHOD = """\
-Only ratios within one run mean anything: contestants take turns, each round begins with another one, all over a server on the \
-same machine. Figures are medians, but memory and scratch, which are bounds: the highest. CPU: user and system time of the \
-client's commands and their children. Peak: resident memory of the largest process of each command, summed over a pipeline. \
-Scratch: the most bytes in files of the contestant's own temporary folder, named or not, looked at ten times a second. First \
-byte: from the start of the command. Everything restored was compared with what was stored, once for each contestant and \
-server. aws, s5cmd and rclone do not encrypt; none but s3duct keeps two digests of what it stores and verifies before it emits."""
+Only ratios within one run mean anything: contestants take turns, each round begins with another one, all over a \
+server on the same machine. Figures are medians, but memory and scratch, which are bounds: the highest. CPU: user \
+and system time of the client's commands and their children. Peak: resident memory of the largest process of each \
+command, summed over a pipeline. Scratch: the most bytes in files of the contestant's own temporary folder, named or \
+not, looked at ten times a second. First byte: from the start of the command. Everything restored was compared with \
+what was stored, once for each contestant and server. aws, s5cmd and rclone do not encrypt; none but s3duct keeps \
+two digests of what it stores and verifies before it emits."""
 
 
 def markdown(results: Results) -> str:
@@ -46,7 +48,7 @@ def markdown(results: Results) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table; all but its first column is aligned to the right where it holds figures."""
-    rows = list(rows)
+    rows = [*rows]
     aligned = [
         "---:" if column and _is_figures(row[column] for row in rows) else "---"
         for column in range(len(head))
@@ -69,7 +71,10 @@ def _targets(results: Results) -> str:
     verdicts = {True: "met", False: "**missed**", None: "not measured"}
     return table(
         ("target", "figure", "verdict"),
-        [(one.text, "; ".join(one.figures) or NOTHING, verdicts[one.is_met]) for one in targets(results)],
+        [
+            (one.text, "; ".join(figure.text for figure in one.figures) or NOTHING, verdicts[one.is_met])
+            for one in targets(results)
+        ],
     )
 
 
@@ -102,12 +107,13 @@ def _race(results: Results, measured: dict[str, Summary], direction: str) -> str
 
 def _in_memory(results: Results) -> str:
     return table(
-        ("direction", "wall s", "CPU s", "roofline s", "bound by", "achieved / roofline"),
+        ("direction", "wall s", "CPU s", "kernels' CPU s", "roofline s", "bound by", "achieved / roofline"),
         [
             (
                 one.direction,
                 f"{one.wall_s:.2f}",
                 f"{one.cpu_s:.2f}",
+                f"{one.kernels_cpu_s:.2f}",
                 f"{one.roofline_s:.2f}",
                 one.bound_by,
                 f"{one.efficiency:.2f}",
@@ -133,39 +139,43 @@ def _kernels(results: Results) -> str:
 
 
 def _growth(results: Results) -> list[str]:
-    by_chunks = [
-        (
-            run.direction,
-            f"{run.chunks:,}",
-            f"{run.usage.wall_s:.2f}",
-            f"{run.usage.cpu_s:.2f}",
-            f"{1000 * run.usage.cpu_s / run.chunks:.3f}",
-            f"{run.usage.peak_rss_bytes / MIB:.0f}",
-            f"{run.usage.peak_rss_bytes / KIB / run.chunks:.2f}",
-        )
-        for run in results.grown
-        if run.series == "chunks"
-    ]
-    by_bytes = [
-        (
-            run.direction,
-            format_size(run.size_bytes),
-            f"{run.usage.wall_s:.2f}",
-            f"{run.usage.cpu_s * GIB / run.size_bytes:.2f}",
-            f"{run.usage.peak_rss_bytes / MIB:.0f}",
-            f"{run.usage.scratch_bytes / MIB:.0f}",
-        )
-        for run in results.grown
-        if run.series == "bytes"
-    ]
+    chunks = [run for run in results.grown if run.series == BY_CHUNKS]
+    sizes = [run for run in results.grown if run.series == BY_BYTES]
     blocks = []
-    if by_chunks:
+    if chunks:
         head = ("direction", "chunks", "wall s", "CPU s", "CPU ms a chunk", "peak MiB", "KiB a chunk")
-        blocks += ["## Growth by chunks of 4 KiB, local folder", table(head, by_chunks)]
-    if by_bytes:
-        head = ("direction", "size", "wall s", "CPU-s/GiB", "peak MiB", "scratch MiB")
-        blocks += ["## Growth by bytes, chunks of 64 MiB, local folder", table(head, by_bytes)]
+        blocks += ["## Growth by chunks of 4 KiB, local folder", table(head, map(_chunks_row, chunks))]
+    if sizes:
+        columns = ("direction", "size", "wall s", "CPU-s/GiB", "peak MiB", "scratch MiB")
+        limit = f"--memory-limit {MEMORY_LIMIT}"
+        blocks += [
+            f"## Growth by bytes, chunks of 64 MiB, local folder, {limit}",
+            table(columns, map(_size_row, sizes)),
+        ]
     return blocks
+
+
+def _chunks_row(run: Grown) -> Sequence[str]:
+    return (
+        run.direction,
+        f"{run.chunks:,}",
+        f"{run.usage.wall_s:.2f}",
+        f"{run.usage.cpu_s:.2f}",
+        f"{1000 * run.usage.cpu_s / run.chunks:.3f}",
+        f"{run.usage.peak_rss_bytes / MIB:.0f}",
+        f"{run.usage.peak_rss_bytes / KIB / run.chunks:.2f}",
+    )
+
+
+def _size_row(run: Grown) -> Sequence[str]:
+    return (
+        run.direction,
+        format_size(run.size_bytes),
+        f"{run.usage.wall_s:.2f}",
+        f"{run.usage.cpu_s * GIB / run.size_bytes:.2f}",
+        f"{run.usage.peak_rss_bytes / MIB:.0f}",
+        f"{run.usage.scratch_bytes / MIB:.0f}",
+    )
 
 
 def _listed(results: Results) -> str:
@@ -185,13 +195,13 @@ def _listed(results: Results) -> str:
 
 
 def _started(results: Results) -> str:
-    by_what: dict[str, list[float]] = {}
+    by_what: dict[tuple[str, str], list[float]] = {}
     for one in results.started:
-        by_what.setdefault(one.what, []).append(one.seconds)
+        by_what.setdefault((one.what, one.server), []).append(one.seconds)
     return table(
-        ("what", "median s", "min-max"),
+        ("what", "while there runs", "median s", "min-max"),
         [
-            (what, f"{median(seconds):.3f}", f"{min(seconds):.3f}-{max(seconds):.3f}")
-            for what, seconds in by_what.items()
+            (*which, f"{median(seconds):.3f}", f"{min(seconds):.3f}-{max(seconds):.3f}")
+            for which, seconds in by_what.items()
         ],
     )

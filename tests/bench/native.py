@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from s3duct.domain.ports.hasher import HashLane
 
 _MODULE = "s3duct.adapters.native._hashing"
+COMPILED, HASHLIB = "compiled, several chunks at once", "hashlib"
 WITHOUT_NATIVE: Mapping[str, str] = {"S3DUCT_NATIVE": "0"}
 
 
@@ -34,9 +35,7 @@ class Batch:
         """Begin the digests."""
         self._native: Any = importlib.import_module(_MODULE) if native else None
         if self._native is None:
-            from s3duct.adapters.hashing import HashlibHasher
-
-            start = getattr(HashlibHasher(), algorithm)
+            start = getattr(hashlib, algorithm)
             self.width = 1
         else:
             start = getattr(self._native, algorithm)
@@ -53,9 +52,4 @@ class Batch:
 
 def in_use() -> str:
     """Tell what hashes."""
-    return "compiled, several chunks at once" if HASHES_NATIVELY else "hashlib"
-
-
-def is_switched_off() -> bool:
-    """Whether the environment says to do without."""
-    return os.environ.get("S3DUCT_NATIVE") == "0"
+    return COMPILED if HASHES_NATIVELY else HASHLIB

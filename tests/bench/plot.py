@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from s3duct.domain.sizes import MIB, format_size
 from tests.bench.race import GET, PUT
-from tests.bench.results import Results, summaries
+from tests.bench.results import Results, Summary, summaries
 
 _WIDTH, _MARGIN, _LABEL, _GAP = 880, 16, 118, 24
 _BAR, _ROW_GAP, _HEAD, _TITLE, _FOOT = 11, 7, 40, 42, 30
@@ -26,17 +26,16 @@ def svg(results: Results) -> str:
     size_bytes = results.settings["size_bytes"]
     column = (_WIDTH - 2 * _MARGIN - _GAP) / 2
     drawn = [_title(results, servers, size_bytes)]
-    for line, (what, value) in enumerate(
-        (
-            ("MiB/s, more is better", lambda one: size_bytes / MIB / one.wall_s),
-            ("client CPU-s per GiB, less is better", lambda one: one.cpu_s_per_gib(size_bytes)),
-        )
-    ):
+    values: dict[str, Callable[[Summary], float]] = {
+        "MiB/s, more is better": lambda one: size_bytes / MIB / one.wall_s,
+        "client CPU-s per GiB, less is better": lambda one: one.cpu_s_per_gib(size_bytes),
+    }
+    for line, (what, value) in enumerate(values.items()):
         for position, direction in enumerate((PUT, GET)):
             measured = [summaries(results.runs, server, direction) for server in servers]
-            values = [{label: value(one) for label, one in own.items()} for own in measured]
+            bars = [{label: value(one) for label, one in own.items()} for own in measured]
             left, top = _MARGIN + position * (column + _GAP), _TITLE + line * panel
-            drawn.append(_panel(f"{direction}: {what}", labels, values, left=left, top=top, width=column))
+            drawn.append(_panel(f"{direction}: {what}", labels, bars, left=left, top=top, width=column))
     drawn.append(_foot(results, height))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height:.0f}" '

@@ -23,13 +23,17 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """One direction through a store in memory, beside what the kernels allow (see `roofline`)."""
+    """One direction through a store in memory, beside what the kernels allow (see `roofline`).
+
+    `kernels_cpu_s`: the processor time that the kernels alone would take.
+    """
 
     direction: str
     wall_s: float
     cpu_s: float
     roofline_s: float
     bound_by: str
+    kernels_cpu_s: float
 
     @property
     def efficiency(self) -> float:
@@ -62,6 +66,7 @@ class Started:
     """One start: how long until the command had ended, or until the first byte was out."""
 
     what: str
+    server: str
     seconds: float
 
 

@@ -36,7 +36,8 @@ from tests.bench.results import Kernel
 _PIECE_BYTES = 4 * MIB
 _PART_BYTES = 8 * MIB
 _OBJECT_BYTES = 64 * MIB
-_EACH_S = 0.3
+_EACH_S = 0.2
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the file has no name there
 
 READ, SHA256, SHA3, AES, COPY = "read", "SHA-256", "SHA3-256", "AES-256-GCM", "copy"
 STORE_PUT, STORE_GET = "store in memory, put", "store in memory, get"
@@ -51,21 +52,25 @@ Step = Callable[[], int]
 
 def measure(seconds: float = _EACH_S) -> list[Kernel]:
     """Measure all kernels, each for that long on one core and on all."""
-    makers: dict[str, Callable[[], Step]] = {
-        READ: _read,
-        SHA256: lambda: _hash("sha256"),
-        SHA3: lambda: _hash("sha3_256"),
-        AES: _seal,
-        COPY: _copy,
-        STORE_PUT: _store_put,
-        STORE_GET: _store_get,
-    }
+    with tempfile.TemporaryFile(dir=_MEMORY if _MEMORY.is_dir() else None) as file:
+        file.write(os.urandom(_OBJECT_BYTES))
+        file.flush()
+        makers: dict[str, Callable[[], Step]] = {
+            READ: lambda: _read(file.fileno()),
+            SHA256: lambda: _hash("sha256"),
+            SHA3: lambda: _hash("sha3_256"),
+            AES: _seal,
+            COPY: _copy,
+            STORE_PUT: _store_put,
+            STORE_GET: _store_get,
+        }
+        return [_kernel(name, make, seconds) for name, make in makers.items()]
+
+
+def _kernel(name: str, make: Callable[[], Step], seconds: float) -> Kernel:
     cores = os.cpu_count() or 1
-    kernels = []
-    for name, make in makers.items():
-        alone = _cost(make, 1, seconds)
-        kernels.append(Kernel(name, _cost(make, cores, seconds) if cores > 1 else alone, alone))
-    return kernels
+    alone = _cost(make, 1, seconds)
+    return Kernel(name, _cost(make, cores, seconds) if cores > 1 else alone, alone)
 
 
 def bound(
@@ -73,13 +78,19 @@ def bound(
 ) -> tuple[float, str]:
     """Return the shortest time that the model allows for a stream, in seconds, and what it is bound by."""
     by_name = {kernel.name: kernel for kernel in kernels}
-    stages = {f"{cores} cores": sum(by_name[name].cpu_s_per_gib for name in work) * size_bytes / GIB / cores}
+    stages = {f"{cores} cores": cpu_s(kernels, work, size_bytes) / cores}
     if READ in work:
         stages[READ] = by_name[READ].alone_s_per_gib * size_bytes / GIB
     for name in _SERIAL_IN_A_CHUNK:
         stages[f"{name} of one chunk"] = by_name[name].alone_s_per_gib * min(chunk_bytes, size_bytes) / GIB
     longest = max(stages, key=lambda stage: stages[stage])
     return stages[longest], longest
+
+
+def cpu_s(kernels: Sequence[Kernel], work: Sequence[str], size_bytes: int) -> float:
+    """Return the processor time that the kernels take for a stream, all cores being busy."""
+    costs = {kernel.name: kernel.cpu_s_per_gib for kernel in kernels}
+    return sum(costs[name] for name in work) * size_bytes / GIB
 
 
 def _cost(make: Callable[[], Step], threads: int, seconds: float) -> float:
@@ -92,7 +103,7 @@ def _cost(make: Callable[[], Step], threads: int, seconds: float) -> float:
     before = time.process_time()
 
     def work(position: int) -> None:
-        while time.perf_counter() < deadline:
+        while not done[position] or time.perf_counter() < deadline:
             done[position] += steps[position]()
 
     workers = [threading.Thread(target=work, args=(position,)) for position in range(threads)]
@@ -103,17 +114,13 @@ def _cost(make: Callable[[], Step], threads: int, seconds: float) -> float:
     return (time.process_time() - before) * GIB / sum(done)
 
 
-def _read() -> Step:
+def _read(descriptor: int) -> Step:
     buffer = memoryview(bytearray(_PIECE_BYTES))
-    folder = Path("/dev/shm")  # noqa: S108 - the file has no name there
-    file = tempfile.TemporaryFile(dir=folder if folder.is_dir() else None)
-    file.write(os.urandom(_OBJECT_BYTES))
-    file.flush()
     position = 0
 
     def step() -> int:
         nonlocal position
-        size = os.preadv(file.fileno(), [buffer], position)
+        size = os.preadv(descriptor, [buffer], position)
         position = (position + size) % _OBJECT_BYTES
         return size
 

@@ -44,7 +44,7 @@ class ScratchWatch:
 
 
 def bytes_in_use(folder: Path, pid: int) -> int:
-    """Bytes of all files under `folder`, and of those that have lost their name but are open or mapped in the tree of `pid`."""
+    """Bytes of all files under `folder`, and of those without a name that the tree of `pid` has open or mapped there."""
     by_inode: dict[int, int] = {}
     for inode, size in [*_named(folder), *_unnamed(str(folder), pid)]:
         by_inode[inode] = max(size, by_inode.get(inode, 0))

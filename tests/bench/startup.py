@@ -35,8 +35,8 @@ def measure_into(
         began = [(what, measure.run(command, environment=here).wall_s) for what, command in helps.items()]
         got = measure.run([COMMAND, "get", *place], environment=here)
         assert got.first_byte_s is not None
-        began.append((f"{FIRST_BYTE}, {server.name}", got.first_byte_s))
+        began.append((FIRST_BYTE, got.first_byte_s))
         if number:  # the first one compiles bytecode and fills caches
-            results.started += [Started(what, seconds) for what, seconds in began]
+            results.started += [Started(what, server.name, seconds) for what, seconds in began]
     say(f"{server.name}: {starts} starts of each command")
     empty(server)
