@@ -24,7 +24,7 @@ _PLACES = {
     "s5cmd": ("lib/python*/site-packages/s5cmd/bin/s5cmd", "version"),
     "rclone": ("bin/rclone", "version"),
 }
-_ON_PATH = {"age": "--version", "age-keygen": "--version", "restic": "version"}
+_ON_PATH = {"age": "--version", "restic": "version"}
 
 
 @dataclass(frozen=True, slots=True)
