@@ -78,8 +78,8 @@ sanitize: export SANITIZE_ROUNDS := $(SANITIZE_ROUNDS)
 sanitize: $(DEV) ## the C code under sanitizers for longer than the tests do (SANITIZE_ROUNDS)
 	$(BIN)/pytest tests/sanitize -o timeout=0 -rP $(PYTEST_ARGS)
 
-bench: $(DEV) $(ORACLES)/0.4.0/.installed ## compare with the released s3duct over a server of its own (BENCH_ARGS="--size 256M --rounds 1")
-	S3DUCT_ORACLES="$(abspath $(ORACLES))" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+bench: $(DEV) ## measure beside aws, s5cmd, rclone, age, restic and s3duct 0.4.0 (BENCH_ARGS="--size 256M --rounds 1")
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 bench-sha3: $(DEV) ## how fast the hashing kernels are on this machine, beside hashlib
 	$(BIN)/python -m tests.bench.sha3
@@ -91,7 +91,7 @@ format: $(DEV) ## rewrite what lint would complain about, where a tool can
 oracles: $(ORACLE_STAMPS) ## the released s3duct versions and the npm package that the interop tests talk to
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(ORACLES) build dist s3duct.egg-info adapters/native/*.so
+	rm -rf $(VENV) $(ORACLES) .bench build dist s3duct.egg-info adapters/native/*.so
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "s3duct needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose another with make PYTHON=...")'

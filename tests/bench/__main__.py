@@ -1,117 +1,118 @@
-"""Compare this s3duct with the released one over a server of its own: `make bench BENCH_ARGS="--size 256M --rounds 1"`."""
+"""Measure this s3duct beside its peers, over servers of its own: `make bench BENCH_ARGS="--size 256M --rounds 1"`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
-from fnmatch import fnmatch
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from s3duct.domain.errors import UsageError
-from s3duct.domain.sizes import parse_size
-from tests.bench import machine, report
-from tests.bench.contestants import Contestant, Field, find, make_keys
+from tests.bench import (
+    contestants,
+    growth,
+    listing,
+    machine,
+    memory,
+    native,
+    options,
+    peers,
+    startup,
+    written,
+)
+from tests.bench.contestants import Contestant, Field
 from tests.bench.measure import CommandFailed
-from tests.bench.rounds import Race, Run, WrongBytes, make_payload
-from tests.servers import Rclone
+from tests.bench.peers import Peers
+from tests.bench.race import GET, PUT, Race, WrongBytes, make_payload
+from tests.bench.results import Results
+from tests.servers import S3Server
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; the report goes to stdout, progress to stderr."""
-    options = _parser().parse_args(arguments)
+    wanted = options.parser(__doc__).parse_args(arguments)
     try:
-        return _compare(options)
+        results = _measured(wanted)
     except (CommandFailed, WrongBytes) as error:
         sys.exit(str(error))
-
-
-def _compare(options: argparse.Namespace) -> int:
-    size_bytes = options.size
-    settings: dict[str, Any] = {
-        "size_bytes": size_bytes,
-        "chunk_size": options.chunk_size,
-        "rounds": options.rounds,
-        "load_before": machine.load(),
-    }
-    described = machine.describe()
-    parent = options.folder or machine.folder_with_room(size_bytes)
-    settings["server"] = f"{Rclone.name}, all files under {parent}"
-    with tempfile.TemporaryDirectory(prefix="s3duct-bench-", dir=parent, ignore_cleanup_errors=True) as made:
-        home = Path(made)
-        field = find(make_keys(home), home / "scratch")
-        chosen = _chosen(field, options.only)
-        if not chosen:
-            labels = ", ".join(contestant.label for contestant in field.contestants)
-            sys.exit(f"--only matches none of: {labels}")
-        runs = _race(home, chosen, options)
-    settings["load_after"] = machine.load()
-    print(
-        report.markdown(
-            machine=described, settings=settings, contestants=chosen, absent=field.absent, runs=runs
-        )
-    )
-    if options.json is not None:
-        raw = report.raw(machine=described, settings=settings, absent=field.absent, runs=runs)
-        options.json.write_text(json.dumps(raw, indent=2) + "\n")
+    written.write(results, wanted.output)
     return 0
 
 
-def _race(home: Path, chosen: list[Contestant], options: argparse.Namespace) -> list[Run]:
-    with Rclone(home) as server:
-        race = Race(server, chosen, home, options.chunk_size, _say)
-        if options.warm_up:
+def _measured(wanted: argparse.Namespace) -> Results:
+    if wanted.install:
+        peers.install(wanted.peers, _say)
+    there = peers.find(wanted.peers)
+    parent = wanted.folder or machine.folder_with_room(wanted.size)
+    results = Results(machine.describe() | there.versions(), _settings(wanted, parent))
+    with tempfile.TemporaryDirectory(prefix="s3duct-bench-", dir=parent, ignore_cleanup_errors=True) as made:
+        home = Path(made)
+        keys = contestants.make_keys(home)
+        field = contestants.find(keys, there, wanted.chunk_size, contestants.scratch_folder(home))
+        chosen = _chosen(field, wanted)
+        results.legend = {one.label: one.what for one in chosen}
+        results.absent = list(field.absent)
+        for name in wanted.server or options.SERVERS:
+            with options.SERVERS[name](home) as server:
+                _over(server, results, home, chosen, there, wanted)
+        if "memory" in wanted.only:
+            memory.measure_into(
+                results,
+                home,
+                keys,
+                size_bytes=wanted.size,
+                chunk_size=wanted.chunk_size,
+                rounds=wanted.rounds,
+                say=_say,
+            )
+        if "growth" in wanted.only:
+            growth.measure_into(results, home, keys, wanted.chunks, wanted.grow_to, _say)
+    results.settings["load_after"] = machine.load()
+    return results
+
+
+def _over(
+    server: S3Server,
+    results: Results,
+    home: Path,
+    chosen: list[Contestant],
+    there: Peers,
+    wanted: argparse.Namespace,
+) -> None:
+    """Measure what needs a server."""
+    if "startup" in wanted.only:
+        startup.measure_into(results, server, home, there, wanted.starts, _say)
+    if PUT in wanted.only or GET in wanted.only:
+        race = Race(server, chosen, home, _say)
+        if wanted.warm_up:
             race.warm_up()
-        return list(race.run(make_payload(home / "payload", options.size), options.rounds))
+        payload = make_payload(home / "payload", wanted.size)
+        results.runs += [run for run in race.run(payload, wanted.rounds) if run.direction in wanted.only]
+        payload.path.unlink()
+    if "list" in wanted.only:
+        listing.measure_into(results, server, home, wanted.streams, _say)
 
 
-def _chosen(field: Field, patterns: list[str]) -> list[Contestant]:
-    return [
-        contestant
-        for contestant in field.contestants
-        if any(fnmatch(contestant.label, pattern) for pattern in patterns or ["*"])
-    ]
+def _settings(wanted: argparse.Namespace, parent: Path) -> dict[str, object]:
+    return {
+        "size_bytes": wanted.size,
+        "chunk_size": wanted.chunk_size,
+        "rounds": wanted.rounds,
+        "parts": ",".join(wanted.only),
+        "files_under": str(parent),
+        "hashes": native.in_use(),
+        "memory_limit": contestants.MEMORY_LIMIT,
+        "load_before": machine.load(),
+    }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--size", type=_size, default="1G", help="bytes to put and get (default: 1G)")
-    parser.add_argument("--chunk-size", default="64M", help="of every contestant (default: 64M)")
-    parser.add_argument("--rounds", type=_at_least_one, default=3, help="runs of each (default: 3)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="PATTERN", help="such as 'ours-*'; may be repeated"
-    )
-    parser.add_argument(
-        "--no-warm-up", action="store_false", dest="warm_up", help="begin at once: for a trial of a few bytes"
-    )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        help="where all files go (default: memory if there is room, else temporary files)",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to FILE")
-    return parser
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
-def _size(text: str) -> int:
-    try:
-        size_bytes = parse_size(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(error.message) from error
-    if not size_bytes:
-        raise argparse.ArgumentTypeError("there must be something to put")
-    return size_bytes
+def _chosen(field: Field, wanted: argparse.Namespace) -> list[Contestant]:
+    chosen = [one for one in field.contestants if options.matches(one.label, wanted.contestant)]
+    if not chosen:
+        labels = ", ".join(one.label for one in field.contestants)
+        sys.exit(f"--contestant matches none of: {labels}")
+    return chosen
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

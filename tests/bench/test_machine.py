@@ -12,7 +12,16 @@ from tests.bench import machine
 
 def test_nothing_is_left_blank() -> None:
     described = machine.describe()
-    assert {"date", "cpu", "memory", "system", "python", "s3duct", "rclone", "age"} <= set(described)
+    assert {
+        "date",
+        "cpu",
+        "memory",
+        "system",
+        "python",
+        "s3duct",
+        "server rclone",
+        "server seaweedfs",
+    } <= set(described)
     assert all(described.values())
     assert f"{os.cpu_count()} cores" in described["cpu"]
     assert len(machine.load().split()) == 3

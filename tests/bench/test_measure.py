@@ -95,3 +95,69 @@ def has_ended(pid: int) -> bool:
         return True
     # Killed, but not waited for by whoever adopted it.
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def shell(script: str) -> tuple[str, ...]:
+    return "/bin/sh", "-c", script
+
+
+def test_a_pipeline_is_measured_as_a_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"abc")
+    given = bytearray()
+    burn = (sys.executable, "-c", BURN + "\nimport os\nos.write(1, os.read(0, 9))")
+    took = run(
+        burn, burn, ["/usr/bin/tr", "a", "b"], environment=ENVIRONMENT, stdin=source, on_output=given.extend
+    )
+    assert bytes(given) == b"bbc"
+    assert took.cpu_s > 0.58
+    alone = run(burn, environment=ENVIRONMENT, stdin=source)
+    assert took.peak_rss_bytes > 1.8 * alone.peak_rss_bytes
+
+
+def test_who_only_makes_the_input_is_not_counted() -> None:
+    burn = (sys.executable, "-c", "import time\nwhile time.process_time() < 2: pass")
+    took = run(burn, ["/bin/cat"], environment=ENVIRONMENT, feeders=1)
+    assert took.cpu_s < 1
+    assert took.wall_s > 1.9
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_failure_anywhere_in_a_pipeline_is_told(failing: int) -> None:
+    pipeline = [shell("cat"), shell("cat")]
+    pipeline[failing] = shell("cat; echo no room >&2; exit 3")
+    with pytest.raises(CommandFailed, match="no room"):
+        run(*pipeline, environment=ENVIRONMENT)
+
+
+def test_the_first_byte_is_timed_from_the_start() -> None:
+    took = run(shell("sleep 0.3; echo first; sleep 0.3; echo last"), environment=ENVIRONMENT)
+    assert took.first_byte_s is not None
+    assert 0.3 <= took.first_byte_s <= took.wall_s - 0.3
+    assert run(["/bin/true"], environment=ENVIRONMENT).first_byte_s is None
+
+
+HOLD = {
+    "named": "open(folder + '/named', 'wb').write(b'x' * size)",
+    "without a name": "f = tempfile.TemporaryFile(dir=folder); f.write(b'x' * size); f.flush()",
+    "mapped": (
+        "f = tempfile.TemporaryFile(dir=folder); os.posix_fallocate(f.fileno(), 0, size);"
+        " m = mmap.mmap(f.fileno(), size); f.close()"
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files without a name are seen in /proc")
+@pytest.mark.parametrize("held", HOLD.values(), ids=HOLD.keys())
+def test_scratch_files_are_seen_with_and_without_a_name(tmp_path: Path, held: str) -> None:
+    program = (
+        "import mmap, os, sys, tempfile, time\n"
+        f"folder, size = sys.argv[1], {5 * MIB}\n{held}\ntime.sleep(1)\n"
+        "if os.path.exists(folder + '/named'): os.unlink(folder + '/named')\n"
+    )
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    command = (sys.executable, "-c", program, folder)
+    took = run(command, environment=ENVIRONMENT, scratch=folder)
+    assert 5 * MIB <= took.scratch_bytes < 6 * MIB
+    assert run(command, environment=ENVIRONMENT, scratch=tmp_path / "other").scratch_bytes == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from s3duct.domain.sizes import MIB
 from tests.bench.contestants import Contestant
 from tests.bench.measure import CommandFailed
-from tests.bench.rounds import GET, PUT, Payload, Race, WrongBytes, make_payload
+from tests.bench.race import GET, PUT, Payload, Race, WrongBytes, make_payload, rotated
 from tests.servers import S3Server
+from tests.support.buckets import ServerBucket
 
 KEEPS = 'cat > "$HOME/kept"'
 SIZE = 2 * MIB + 3
@@ -21,11 +23,12 @@ def payload(tmp_path: Path) -> Payload:
     return make_payload(tmp_path / "payload", SIZE)
 
 
+def shell(script: str) -> tuple[str, ...]:
+    return "/bin/sh", "-c", script
+
+
 def race(server: S3Server, home: Path, *, put: str = KEEPS, get: str = 'cat "$HOME/kept"') -> Race:
-    command = home / "contestant"
-    command.write_text(f'#!/bin/sh\nif [ "$1" = put ]; then {put}; else {get}; fi\n')
-    command.chmod(0o700)
-    return Race(server, [Contestant("one", command, (), ())], home, "1M", print)
+    return Race(server, [Contestant("one", "a contestant", [shell(put)], [shell(get)])], home, print)
 
 
 def test_a_payload_is_as_long_as_asked(payload: Payload) -> None:
@@ -58,3 +61,30 @@ def test_a_warm_up_finds_wrong_flags_and_leaves_no_figures(rclone_s3: S3Server, 
     race(rclone_s3, tmp_path).warm_up()
     with pytest.raises(CommandFailed, match="no such option"):
         race(rclone_s3, tmp_path, get="echo no such option >&2; exit 2").warm_up()
+
+
+def test_the_store_is_empty_after_each_turn(rclone_s3: S3Server, tmp_path: Path, payload: Payload) -> None:
+    put = 'cat > "$HOME/kept"; echo {endpoint}/{bucket}/{name} >> "$HOME/told"'
+    with closing(ServerBucket(rclone_s3)) as bucket:
+        bucket.write("one-1/object", b"left by a contestant")
+        list(race(rclone_s3, tmp_path, put=put).run(payload, 1))
+        assert bucket.listing("") == {}
+    told = (tmp_path / "told").read_text()
+    assert told == f"{rclone_s3.endpoint_url}/{rclone_s3.bucket}/one-1\n"
+
+
+def test_what_a_contestant_prepares_is_no_run(rclone_s3: S3Server, tmp_path: Path, payload: Payload) -> None:
+    one = Contestant(
+        "one",
+        "a contestant",
+        [shell(f'test -e "$HOME/prepared" && {KEEPS}')],
+        [shell('cat "$HOME/kept"')],
+        prepare=[shell('touch "$HOME/prepared"')],
+    )
+    assert len(list(Race(rclone_s3, [one], tmp_path, print).run(payload, 1))) == 2
+
+
+def test_each_round_begins_with_the_next_contestant() -> None:
+    field = [Contestant(label, "", (), ()) for label in "abc"]
+    orders = ["".join(one.label for one in rotated(field, number)) for number in range(4)]
+    assert orders == ["abc", "bca", "cab", "abc"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from s3duct.domain.sizes import KIB, MIB
 from tests.bench import measure
-from tests.bench.contestants import Contestant, environment
-from tests.bench.measure import Usage
+from tests.bench.contestants import Contestant, environment, filled_in, scratch_folder
+from tests.bench.measure import Pipeline, Usage
 from tests.servers import S3Server
 from tests.support.buckets import ServerBucket
 
@@ -36,8 +36,9 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured process."""
+    """One measured pipeline."""
 
+    server: str
     round: int
     contestant: str
     direction: str
@@ -68,7 +69,6 @@ class Race:
     server: S3Server
     contestants: Sequence[Contestant]
     home: Path
-    chunk_size: str
     say: Callable[[str], object]
 
     def warm_up(self) -> None:
@@ -88,49 +88,49 @@ class Race:
             for contestant in rotated(self.contestants, number):
                 for run in self._turn(contestant, payload, number + 1):
                     took = f"{contestant.label} {run.direction} {run.usage.wall_s:.1f} s"
-                    self.say(f"round {run.round}/{rounds}: {took}")
+                    self.say(f"{self.server.name}, round {run.round}/{rounds}: {took}")
                     yield run
 
     def _turn(self, contestant: Contestant, payload: Payload, number: int) -> Iterator[Run]:
         name = f"{contestant.label}-{number}"
-        put = self._process(contestant, PUT, name, payload)
-        yield Run(number, contestant.label, PUT, put)
-        get = self._process(contestant, GET, name, payload)
+        for command in contestant.prepare:
+            self._run(contestant, [command], name)
+        put = self._run(contestant, contestant.put, name, stdin=payload.path)
+        yield Run(self.server.name, number, contestant.label, PUT, put)
+        get = self._run(contestant, contestant.get, name)
         if get.output_bytes != payload.size_bytes:
             raise WrongBytes(f"{contestant.label}: {get.output_bytes} bytes instead of {payload.size_bytes}")
-        yield Run(number, contestant.label, GET, get)
+        yield Run(self.server.name, number, contestant.label, GET, get)
         if number == 1:
-            self._check(contestant, name, payload)
-        self._remove(name)
+            digest = hashlib.sha256()
+            self._run(contestant, contestant.get, name, on_output=digest.update)
+            if digest.hexdigest() != payload.sha256:
+                raise WrongBytes(f"{contestant.label}: what it restores is not what it stored")
+        empty(self.server)
 
-    def _check(self, contestant: Contestant, name: str, payload: Payload) -> None:
-        digest = hashlib.sha256()
-        self._process(contestant, GET, name, payload, digest.update)
-        if digest.hexdigest() != payload.sha256:
-            raise WrongBytes(f"{contestant.label}: what it restores is not what it stored")
-
-    def _process(
+    def _run(
         self,
         contestant: Contestant,
-        direction: str,
+        pipeline: Pipeline,
         name: str,
-        payload: Payload,
+        *,
+        stdin: Path | None = None,
         on_output: Callable[[memoryview], object] | None = None,
     ) -> Usage:
-        store = ("--bucket", self.server.bucket, "--endpoint-url", self.server.endpoint_url, "--name", name)
-        flags = (
-            ("--chunk-size", self.chunk_size, *contestant.put_flags)
-            if direction == PUT
-            else contestant.get_flags
-        )
         return measure.run(
-            [contestant.command, direction, *store, "--quiet", *flags],
-            environment=environment(self.home, self.server),
-            stdin=payload.path if direction == PUT else None,
+            *filled_in(pipeline, self.server, name),
+            environment={**environment(self.home, self.server), **contestant.variables},
+            stdin=stdin,
             on_output=on_output,
+            scratch=scratch_folder(self.home),
         )
 
-    def _remove(self, name: str) -> None:
-        with closing(ServerBucket(self.server)) as bucket:
-            for key in bucket.keys(f"{name}/"):
-                bucket.delete(key)
+
+def empty(server: S3Server) -> None:
+    """Remove everything, and the bucket with it: SeaweedFS keeps the bytes of deleted objects for as long as that stands."""
+    with closing(ServerBucket(server)) as bucket:
+        for key in bucket.listing(""):
+            bucket.delete(key)
+    with closing(server.client()) as client:
+        client.delete_bucket(Bucket=server.bucket)
+        client.create_bucket(Bucket=server.bucket)
