@@ -11,6 +11,7 @@ import contextlib
 import errno
 import mmap
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class MmapChunkMemory(ChunkMemory):
         self._spare: list[mmap.mmap] = []
         self._spare_bytes = 0
         self._lent: list[mmap.mmap] = []
+        # Event loops on several threads may share this, and threads switch between the look at a buffer and its hand-out.
+        self._lending = threading.Lock()
 
     def allocate(self, size_bytes: int, placement: Placement) -> Region:
         """Return a region. Raises `LocalResourceError`."""
@@ -48,26 +51,29 @@ class MmapChunkMemory(ChunkMemory):
 
     def lend(self, size_bytes: int) -> memoryview:
         """Return a buffer that came back, or a new one. Raises `LocalResourceError`."""
-        back = self._returned()
-        for mapping in back:
-            if len(mapping) >= size_bytes:
-                return memoryview(mapping)[:size_bytes]
-        self._unmap(back)  # too small: others of that size will not be asked for soon
-        mapping = _map_memory(size_bytes)
-        if not _is_held(mapping):  # else it cannot be told when it comes back
-            self._lent.append(mapping)
-        return memoryview(mapping)
+        with self._lending:
+            back = self._returned()
+            for mapping in back:
+                if len(mapping) >= size_bytes:
+                    return memoryview(mapping)[:size_bytes]
+            self._unmap(back)  # too small: others of that size will not be asked for soon
+            mapping = _map_memory(size_bytes)
+            if not _is_held(mapping):  # else it cannot be told when it comes back
+                self._lent.append(mapping)
+            return memoryview(mapping)
 
     @property
     def spare_bytes(self) -> int:
         """What released memory regions and returned buffers hold."""
-        return len(self._spare) * self._spare_bytes + sum(map(len, self._returned()))
+        with self._lending:
+            return len(self._spare) * self._spare_bytes + sum(map(len, self._returned()))
 
     def trim(self) -> None:
         """Unmap them."""
         while self._spare:
             self._spare.pop().close()
-        self._unmap(self._returned())
+        with self._lending:
+            self._unmap(self._returned())
 
     def _returned(self) -> list[mmap.mmap]:
         return [mapping for mapping in self._lent if not _is_held(mapping)]

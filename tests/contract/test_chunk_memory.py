@@ -12,6 +12,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -195,6 +197,36 @@ def test_a_buffer_that_came_back_is_lent_again(scratch: Path) -> None:
     assert before - _address_space() >= 64 * MIB
     assert memory.spare_bytes == 0
     first[-1] = 1
+
+
+class MeetingMemory(MmapChunkMemory):
+    """Two threads that look for a buffer at the same time meet there, or give up waiting for each other."""
+
+    def __init__(self, scratch_dir: Path) -> None:
+        super().__init__(scratch_dir)
+        self.meeting = threading.Barrier(2)
+
+    def _returned(self) -> list[mmap.mmap]:
+        returned = super()._returned()
+        with suppress(threading.BrokenBarrierError):
+            self.meeting.wait(timeout=0.2)
+        return returned
+
+
+def test_two_threads_never_get_the_same_buffer(scratch: Path) -> None:
+    """One client may be used by event loops on several threads: two streams sealed into one buffer would both be lost."""
+    memory = MeetingMemory(scratch)
+    memory.lend(8192)  # alone: nobody was met
+    memory.meeting.reset()
+    lent: list[memoryview] = []
+    threads = [threading.Thread(target=lambda: lent.append(memory.lend(8192))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, second = lent
+    first[:], second[:] = b"a" * 8192, b"b" * 8192
+    assert first == b"a" * 8192
 
 
 def test_buffers_that_came_back_too_small_make_room_for_a_larger_one(scratch: Path) -> None:
