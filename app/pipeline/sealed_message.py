@@ -83,8 +83,16 @@ class SealedMessage:
     async def _sealed(self, plain: memoryview) -> memoryview:
         if self._hash_lane is None:
             return plain
+        if len(plain) <= _STEP_BYTES:
+            return await self._workers.run(self._seal_little, plain, self._hash_lane)
         room = self._memory.lend(self._sealer.room_bytes(len(plain)))
         return await self._workers.run(self._seal, plain, room, self._hash_lane)
+
+    def _seal_little(self, plain: memoryview, hash_lane: HashLane) -> memoryview:
+        """Seal the piece of a slow source. A part may consist of thousands: each lent buffer would take whole pages."""
+        sealed = memoryview(self._sealer.update(plain))
+        hash_lane.update(sealed)
+        return sealed
 
     def _seal(self, plain: memoryview, room: memoryview, hash_lane: HashLane) -> memoryview:
         size = 0
