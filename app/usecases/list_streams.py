@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -89,6 +90,7 @@ async def list_streams(
     """
     retrier = Retrier(ports.retry_policy, clock=ports.clock, entropy=ports.entropy, listener=listener)
     ahead: deque[_Ahead] = deque()
+    whole_after_all = asyncio.Lock()
     try:
         async for name, entry in _manifests(normalize_prefix(prefix), ports.store, retrier):
             while ahead and _is_enough(ahead, entry):
@@ -96,7 +98,7 @@ async def list_streams(
                 if described is not None:
                     yield described
             location = StreamLocation(normalize_prefix(prefix), name)
-            task = asyncio.ensure_future(_describe(location, entry, ports, retrier))
+            task = asyncio.ensure_future(_describe(location, entry, ports, retrier, whole_after_all))
             size_bytes = _READ_WHOLE_BYTES if _is_for_its_head(entry, ports.cipher) else entry.size_bytes
             ahead.append(_Ahead(size_bytes, task))
         while ahead:
@@ -182,19 +184,30 @@ class _Listing:
 
 
 async def _describe(
-    location: StreamLocation, entry: StoredObject, ports: ListPorts, retrier: Retrier
+    location: StreamLocation,
+    entry: StoredObject,
+    ports: ListPorts,
+    retrier: Retrier,
+    whole_after_all: asyncio.Lock,
 ) -> ListedStream | None:
-    """Read one manifest; None if it was deleted meanwhile."""
+    """Read one manifest; None if it was deleted meanwhile.
+
+    Those whose beginning was not enough are read whole one after another: they are reckoned with for a beginning alone.
+    """
     manifest, problem, unproven = None, "", False
+    is_for_its_head = _is_for_its_head(entry, ports.cipher)
     try:
-        if _is_for_its_head(entry, ports.cipher):
+        if is_for_its_head:
             manifest = await retrier.run(
                 f"read of {entry.key}",
                 lambda: read_manifest_head(ports.store, location, under_prefix=True),
             )
         if manifest is None:
-            stored = await retrier.run(f"read of {entry.key}", lambda: read_manifest(ports.store, location))
-            opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
+            async with whole_after_all if is_for_its_head else nullcontext():
+                stored = await retrier.run(
+                    f"read of {entry.key}", lambda: read_manifest(ports.store, location)
+                )
+                opened = await open_manifest(stored, location, ports.cipher, under_prefix=True)
             manifest = head_of(opened.manifest)
             unproven = _is_unproven(opened, ports.cipher)
             if opened.proof is Proof.WRONG_MAC:

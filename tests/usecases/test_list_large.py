@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,29 +38,44 @@ def large(name: str) -> Manifest:
 
 
 class MeteredStore(HookedStore):
-    """Gives out pieces of 64 KiB; `read_bytes` is how much was taken."""
+    """Gives out pieces of 64 KiB; `read_bytes` is how much was taken, `most_at_once` of how many manifests in turns."""
 
     read_bytes = 0
+    most_at_once = 0
+    _at_once = 0
 
     async def get(self, key: str) -> AsyncIterator[Bytes]:
-        async for whole in super().get(key):
-            for start in range(0, len(whole), 1 << 16):
-                piece = bytes(whole[start : start + (1 << 16)])
-                self.read_bytes += len(piece)
-                yield piece
+        is_whole = False
+        try:
+            async for whole in super().get(key):
+                for start in range(0, len(whole), 1 << 16):
+                    piece = bytes(whole[start : start + (1 << 16)])
+                    self.read_bytes += len(piece)
+                    yield piece
+                    if not is_whole:  # whoever wanted the beginning has gone
+                        is_whole = True
+                        self._at_once += 1
+                        self.most_at_once = max(self.most_at_once, self._at_once)
+                    await asyncio.sleep(0)
+        finally:
+            self._at_once -= is_whole
 
 
-async def listed(world: World, content: bytes) -> tuple[ListedStream, int]:
-    assert len(content) > MIB
-    await world.write("big/.manifest.json", content)
-    store = MeteredStore(world.bucket)
-    ports = ListPorts(
+def list_ports(world: World, store: HookedStore) -> ListPorts:
+    return ListPorts(
         store=store,
         cipher=world.cipher,
         clock=world.clock,
         entropy=world.entropy,
         retry_policy=world.retry_policy,
     )
+
+
+async def listed(world: World, content: bytes) -> tuple[ListedStream, int]:
+    assert len(content) > MIB
+    await world.write("big/.manifest.json", content)
+    store = MeteredStore(world.bucket)
+    ports = list_ports(world, store)
     (stream,) = [stream async for stream in list_streams("", ports=ports, listener=ignore_events)]
     return stream, store.read_bytes
 
@@ -83,6 +99,34 @@ async def test_a_manifest_of_another_order_is_read_whole(field: str) -> None:
     assert stream.manifest is not None
     assert stream.manifest.chunk_count == CHUNKS
     assert read_bytes >= len(content)
+
+
+@on_quick_loop
+async def test_those_whose_beginning_is_not_enough_are_read_one_after_another() -> None:
+    """Opened, each takes ten times its size: a bucket full of them must not fill the memory."""
+    world = World()
+    for name in ("a", "b", "c"):
+        document = manifest_document(large(name))
+        await world.write(
+            f"{name}/.manifest.json", encode_document({"chunks": document.pop("chunks")} | document)
+        )
+    store = MeteredStore(world.bucket)
+    streams = list_streams("", ports=list_ports(world, store), listener=ignore_events)
+    assert [stream.manifest is not None async for stream in streams] == [True] * 3
+    assert store.most_at_once == 1
+
+
+@on_quick_loop
+async def test_a_dense_beginning_is_refused_however_much_the_store_gives_at_once() -> None:
+    """Parsed, a mass of tiny values takes 46 times its size."""
+    world = World()
+    content = encode_manifest(large("big")).replace(b"{", b'{"x":[' + b"[]," * (MIB // 3) + b"[]],", 1)
+    await world.write("big/.manifest.json", content)
+    (stream,) = [
+        each async for each in list_streams("", ports=list_ports(world, world.store), listener=ignore_events)
+    ]
+    assert stream.manifest is None
+    assert "too many values" in stream.problem
 
 
 @on_quick_loop
