@@ -30,6 +30,7 @@ from s3duct.domain.events import ChunkFinished, Event
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.cipher import Cipher
+from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.multipart_uploads import IncompleteUpload
 from s3duct.domain.ports.object_store import ObjectStore
 from s3duct.domain.ports.output import Output
@@ -94,6 +95,7 @@ class World:
         self.clock = FakeClock()
         self.seed = seed
         self.entropy = FakeEntropy(seed)
+        self.hasher: Hasher = HashlibHasher()
         self.memory = StrictChunkMemory()
         self.disk = FakeDisk(free=64 * GIB)
         self.memory_probe = FakeMemory(available=64 * GIB)
@@ -118,7 +120,7 @@ class World:
             store=self.store,
             journals=self.journals,
             cipher=self.cipher,
-            hasher=HashlibHasher(),
+            hasher=self.hasher,
             memory=self.memory,
             disk=self.disk,
             memory_probe=self.memory_probe,
@@ -181,7 +183,7 @@ class World:
             store=self.store,
             cipher=self.cipher,
             plain_cipher=PlainCipher(),
-            hasher=HashlibHasher(),
+            hasher=self.hasher,
             memory=self.memory,
             disk=self.disk,
             memory_probe=self.memory_probe,

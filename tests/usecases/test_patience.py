@@ -1,0 +1,83 @@
+"""Hashes of a chunk on its way are held for those of others, and never longer than until somebody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from s3duct.app.pipeline import lanes, put_transfer
+from s3duct.domain.errors import Interrupted
+from s3duct.domain.events import ChunkFinished, Event
+from tests.fakes.hasher import FakeHasher
+from tests.fakes.hooked_store import Operation, Phase
+from tests.usecases.loop import on_loop
+from tests.usecases.world import CHUNK, World, content
+
+DATA = content(2 * CHUNK + 1)  # the last chunk takes only one piece of those in front along
+LAST = 2
+
+pytestmark = pytest.mark.usefixtures("by_lanes")
+
+
+@pytest.fixture(autouse=True)
+def without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock ends the patience: what waits for it wrongly hangs. A chunk is hashed in four pieces."""
+    monkeypatch.setattr(lanes, "PIECE_BYTES", CHUNK // 4)
+    monkeypatch.setattr(put_transfer, "_PATIENCE_S", 3600.0)
+
+
+class LastComesFirst(World):
+    """Stores what is in front of the last chunk only once `may_go`; hashes eight lanes at once, more than there ever are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hasher = FakeHasher(8)
+        self.may_go = asyncio.Event()
+        self.store.hooks.append(self._hold_up)
+
+    async def _hold_up(self, operation: Operation, phase: Phase) -> None:
+        if (
+            operation.writes
+            and "chunk-00000" in operation.key
+            and f"chunk-{LAST:06d}" not in operation.key
+            and phase is Phase.BEFORE
+        ):
+            await self.may_go.wait()
+
+
+@on_loop
+async def test_a_chunk_that_is_stored_is_recorded_though_those_in_front_are_still_on_its_way() -> None:
+    world = LastComesFirst()
+
+    def go_once_the_last_is_recorded(event: Event) -> None:
+        if isinstance(event, ChunkFinished) and event.index == LAST:
+            world.may_go.set()
+
+    world.reactions.append(go_once_the_last_is_recorded)
+    await world.put(DATA)
+    assert await world.restored() == DATA
+
+
+@on_loop
+async def test_a_single_chunk_is_hashed_once_it_is_stored() -> None:
+    world = World(max_chunks=1)
+    world.hasher = FakeHasher(8)
+    await world.put(DATA)
+    assert await world.restored() == DATA
+
+
+@on_loop
+async def test_a_stop_keeps_what_was_stored_behind_chunks_on_their_way() -> None:
+    world = LastComesFirst()
+
+    def stop_and_go(event: Event) -> None:
+        if isinstance(event, ChunkFinished) and event.index == LAST:
+            world.stop.set(signal.SIGTERM)
+            world.may_go.set()
+
+    world.reactions.append(stop_and_go)
+    with pytest.raises(Interrupted):
+        await world.put(DATA)
+    assert {event.index for event in world.heard(ChunkFinished)} == {0, 1, LAST}
