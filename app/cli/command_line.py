@@ -1,6 +1,5 @@
 """The command line as a whole: parsed, run, and left with an exit code."""
 
-import platform
 import re
 import sys
 from typing import NoReturn
@@ -72,6 +71,8 @@ def _call(arguments: list[str]) -> int:
 
 
 def _show_versions() -> None:
+    import platform
+
     from s3duct.app.container.hashers import make_hasher
 
     hasher = make_hasher(native=default_native_hashing())
