@@ -16,6 +16,11 @@ _MIN_AUTO_CHUNKS = 2
 _MAX_AUTO_CHUNKS = 10
 _MEMORY_SHARE = 4
 _MAX_AUTO_MEMORY_BYTES = 2 * GIB
+# So much is in flight at any time. More serves to keep a slow network busy: where the processors are what is short, it would
+# only take fresh memory, and to get that from the system costs as much as to hash it.
+_SURE_CHUNKS = 3
+_SURE_BYTES = 384 * MIB
+_IDLE_SHARE = 0.1
 MIN_MEMORY_BYTES = 64 * MIB
 # Never take the last of a disk: the database next door needs some.
 DISK_RESERVE_BYTES = 256 * MIB
@@ -53,10 +58,19 @@ class BufferUsage:
 
 @dataclass(frozen=True, slots=True)
 class HostRoom:
-    """What the machine has left, now: memory for this process, and disk where scratch files lie."""
+    """What the machine has left, now: memory for this process, and disk where scratch files lie.
+
+    `idle_processors` is the share of their time that nobody used lately.
+    """
 
     memory_bytes: int
     disk_bytes: int
+    idle_processors: float = 1.0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the processors are what is short."""
+        return self.idle_processors < _IDLE_SHARE
 
 
 def admit(
@@ -82,6 +96,8 @@ def admit(
         Where it may go; `WAIT` while buffers in use will come back; `ABORT` if none is in use and it fits nowhere.
     """
     if usage.chunks >= limits.max_chunks:
+        return Admission.WAIT
+    if room.is_busy and usage.chunks >= _SURE_CHUNKS and usage.memory_bytes >= _SURE_BYTES:
         return Admission.WAIT
     limit_left = limits.memory_bytes - usage.memory_bytes
     host_left = room.memory_bytes - usage.promised_bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import platform
+import os
 from collections.abc import Sequence
 from typing import cast
 
@@ -67,7 +67,7 @@ def _choose(algorithm: _hashing._Algorithm, name: str | None) -> tuple[str, int]
     kernels = dict(_hashing.kernels(algorithm))
     if name is None:
         # Without AVX2 OpenSSL's assembler is the faster one for a message that is alone. Elsewhere there is less of it.
-        worthwhile = [known for known in kernels if known != "portable" or platform.machine() != "x86_64"]
+        worthwhile = [known for known in kernels if known != "portable" or os.uname().machine != "x86_64"]
         if not worthwhile:
             return None
         name = worthwhile[0]

@@ -116,6 +116,7 @@ SHA_NI static void take_2(hash_words *const states[], const uint8_t *const data[
 static int has_sha_instructions(void)
 {
     unsigned a, b, c, d;
+    __builtin_cpu_init();
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __builtin_cpu_supports("sse4.1") &&
            __builtin_cpu_supports("ssse3");
 }

@@ -10,6 +10,7 @@ from s3duct.adapters.clock import SystemClock
 from s3duct.adapters.entropy import SystemEntropy
 from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
 from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
+from s3duct.adapters.host_probe.processors import LinuxProcessorProbe
 from s3duct.adapters.key_files import PrivateKeyFiles
 from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink, FileSource
 from s3duct.adapters.plain import PlainCipher
@@ -36,6 +37,7 @@ class Container(containers.DeclarativeContainer):
     hasher = providers.Singleton(make_hasher, native=settings.provided.native_hashing)
     memory = providers.Singleton(MmapChunkMemory, settings.provided.scratch_dir)
     memory_probe = providers.Singleton(LinuxMemoryProbe)
+    processors = providers.Singleton(LinuxProcessorProbe)
     disk = providers.Singleton(StatvfsDiskProbe, settings.provided.scratch_dir, memory_probe)
     clock = providers.Singleton(SystemClock)
     entropy = providers.Singleton(SystemEntropy)
@@ -49,6 +51,7 @@ class Container(containers.DeclarativeContainer):
         memory=memory,
         disk=disk,
         memory_probe=memory_probe,
+        processors=processors,
         clock=clock,
         entropy=entropy,
         retry_policy=settings.provided.retry_policy,
@@ -61,6 +64,7 @@ class Container(containers.DeclarativeContainer):
         memory=memory,
         disk=disk,
         memory_probe=memory_probe,
+        processors=processors,
         clock=clock,
         entropy=entropy,
         retry_policy=settings.provided.retry_policy,

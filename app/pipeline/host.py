@@ -5,7 +5,7 @@ from __future__ import annotations
 from s3duct.domain.backpressure import MEMORY_RESERVE_BYTES, HostRoom
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.clock import Clock
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe, ProcessorProbe
 
 # A look costs about 1.5 ms of CPU: /proc, every control group, statvfs.
 _BELIEVED_FOR_S = 0.05
@@ -16,17 +16,21 @@ _GRANTED_BY_ONE_LOOK_BYTES = MEMORY_RESERVE_BYTES // 4
 class Host:
     """Where chunk buffers come from, and what is left."""
 
-    def __init__(self, memory: ChunkMemory, disk: DiskProbe, memory_probe: MemoryProbe) -> None:
+    def __init__(
+        self, memory: ChunkMemory, disk: DiskProbe, memory_probe: MemoryProbe, processors: ProcessorProbe
+    ) -> None:
         """Take the ports."""
         self.memory = memory
         self._disk = disk
         self._memory_probe = memory_probe
+        self._processors = processors
 
     def room(self) -> HostRoom:
         """What is left now. What released regions still hold is ours to use."""
         return HostRoom(
             memory_bytes=self._memory_probe.available_bytes() + self.memory.spare_bytes,
             disk_bytes=self._disk.free_bytes(),
+            idle_processors=self._processors.idle_share(),
         )
 
 

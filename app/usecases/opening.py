@@ -19,7 +19,7 @@ from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe, ProcessorProbe
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.object_store import ObjectStore
@@ -37,6 +37,7 @@ class ReadPorts:
     memory: ChunkMemory
     disk: DiskProbe
     memory_probe: MemoryProbe
+    processors: ProcessorProbe
     clock: Clock
     entropy: Entropy
     retry_policy: RetryPolicy
@@ -81,7 +82,7 @@ def buffer_pool(manifest: Manifest, wishes: BufferWishes, ports: ReadPorts, list
         (manifest.stored_size_bytes(record) or record.size_bytes for record in manifest.chunks), default=1
     )
     return BufferPool(
-        Host(ports.memory, ports.disk, ports.memory_probe),
+        Host(ports.memory, ports.disk, ports.memory_probe, ports.processors),
         wishes,
         cost_bytes=largest,
         clock=ports.clock,

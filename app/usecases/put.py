@@ -194,7 +194,7 @@ class _PutRun:
             chunk_size_bytes=request.chunk_size_bytes,
         )
         pool = BufferPool(
-            Host(ports.memory, ports.disk, ports.memory_probe),
+            Host(ports.memory, ports.disk, ports.memory_probe, ports.processors),
             request.buffers,
             cost_bytes=request.chunk_size_bytes + uploader.overhead_bytes,
             clock=ports.clock,

@@ -14,7 +14,7 @@ from s3duct.domain.names import RESUME_FOLDER, StreamLocation, lies_in_resume_fo
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe, ProcessorProbe
 from s3duct.domain.ports.entropy import Entropy
 from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.ports.journal import JournalStore
@@ -125,6 +125,7 @@ class PutPorts:
     memory: ChunkMemory
     disk: DiskProbe
     memory_probe: MemoryProbe
+    processors: ProcessorProbe
     clock: Clock
     entropy: Entropy
     retry_policy: RetryPolicy

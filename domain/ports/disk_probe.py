@@ -22,3 +22,11 @@ class MemoryProbe(Protocol):
     def available_bytes(self) -> int:
         """Available memory in bytes; limits of control groups (cgroup v1 and v2) and of the process (rlimits) count."""
         ...
+
+
+class ProcessorProbe(Protocol):
+    """Looks at the processors of this machine."""
+
+    def idle_share(self) -> float:
+        """How much of all processors' time nobody used lately, from 0 to 1; 1 if nothing can be said."""
+        ...

@@ -10,7 +10,8 @@ import pytest
 
 from s3duct.adapters.host_probe.disk import StatvfsDiskProbe
 from s3duct.adapters.host_probe.memory import LinuxMemoryProbe
-from tests.fakes.probes import FakeDisk, FakeMemory
+from s3duct.adapters.host_probe.processors import LinuxProcessorProbe
+from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -323,3 +324,36 @@ def test_a_machine_that_says_nothing_is_taken_for_a_small_one(tmp_path: Path, ma
 
 def test_the_real_machine_answers() -> None:
     assert 0 < LinuxMemoryProbe().available_bytes() < 1 << 50
+
+
+# --- processors ----------------------------------------------------------------------------------------------------
+
+
+def test_what_nobody_used_is_counted_since_an_earlier_look(tmp_path: Path) -> None:
+    def passes(user: int, idle: int, iowait: int, steal: int) -> None:
+        line = f"cpu  {user} 0 0 {idle} {iowait} 0 0 {steal} 77 88"
+        (tmp_path / "stat").write_text(line + "\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+
+    passes(1000, 5000, 100, 0)
+    probe = LinuxProcessorProbe(proc=tmp_path)
+    assert probe.idle_share() == 0  # nothing is known yet
+    passes(1010, 5000, 100, 0)
+    assert probe.idle_share() == 0  # too short a while
+    passes(1060, 5030, 110, 0)
+    assert probe.idle_share() == pytest.approx(0.4)
+    passes(1065, 5030, 110, 0)
+    assert probe.idle_share() == pytest.approx(0.4)
+    passes(1100, 5030, 110, 60)
+    assert probe.idle_share() == 0
+
+
+@pytest.mark.parametrize("content", [None, "", "cpu", "cpu a b c d", "intr 1 2"])
+def test_where_the_system_does_not_count_all_are_idle(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "stat").write_text(content)
+    assert LinuxProcessorProbe(proc=tmp_path).idle_share() == 1
+
+
+def test_real_and_fake_processors_have_a_share_of_idle_time() -> None:
+    for probe in (LinuxProcessorProbe(), FakeProcessors(), FakeProcessors(0.3)):
+        assert 0 <= probe.idle_share() <= 1

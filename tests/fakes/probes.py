@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe
+from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe, ProcessorProbe
 
 
 class FakeDisk(DiskProbe):
@@ -27,3 +27,15 @@ class FakeMemory(MemoryProbe):
     def available_bytes(self) -> int:
         """As set."""
         return self.available
+
+
+class FakeProcessors(ProcessorProbe):
+    """`idle` can be changed at any time."""
+
+    def __init__(self, idle: float = 1.0) -> None:
+        """Begin with that much of their time unused."""
+        self.idle = idle
+
+    def idle_share(self) -> float:
+        """As set."""
+        return self.idle

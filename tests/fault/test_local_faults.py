@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from s3duct.app.pipeline.async_journal import _Together
 from s3duct.domain.errors import (
     LocalResourceError,
     S3ductError,
@@ -33,7 +34,7 @@ def full(number: int, *, for_good: bool) -> type[StrictChunkMemory]:
 
 @cache
 def journal_call_count(scene: Scene) -> int:
-    """How many calls of the journal its put makes when nothing goes wrong."""
+    """How many calls of the journal its put makes at most when nothing goes wrong: each record by itself."""
 
     async def count() -> int:
         world = await scene.begin()
@@ -41,7 +42,9 @@ def journal_call_count(scene: Scene) -> int:
         await world.put(NEW, **scene.options)
         return len(calls)
 
-    return run(count(), debug=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Together, "take_in", lambda *_: False)
+        return run(count(), debug=False)
 
 
 JOURNAL_CALLS = [(scene, number) for scene in SCENES for number in range(1, journal_call_count(scene) + 1)]

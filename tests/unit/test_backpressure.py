@@ -232,3 +232,26 @@ def test_a_wish_that_nothing_can_meet_is_refused(wishes: BufferWishes) -> None:
     with pytest.raises(UsageError) as caught:
         wishes.resolve(MIB, memory_available_bytes=GIB, disk_free_bytes=GIB)
     assert_well_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("idle", "chunks", "in_use", "expected"),
+    [
+        (0.5, 3, 384 * MIB, Admission.MEMORY),
+        (0.05, 3, 384 * MIB, Admission.WAIT),
+        (0.05, 2, 2 * GIB, Admission.MEMORY),  # few large ones
+        (0.05, 9, 384 * MIB - 1, Admission.MEMORY),  # many small ones
+        (0.05, 0, 0, Admission.MEMORY),
+    ],
+)
+def test_where_the_processors_are_what_is_short_no_fresh_memory_is_taken_beyond_what_keeps_them_busy(
+    idle: float, chunks: int, in_use: int, expected: Admission
+) -> None:
+    decision = admit(
+        64 * MIB,
+        0,
+        limits=BufferLimits(memory_bytes=4 * GIB, scratch_bytes=0, max_chunks=10),
+        usage=BufferUsage(memory_bytes=in_use, chunks=chunks),
+        room=HostRoom(16 * GIB, 16 * GIB, idle_processors=idle),
+    )
+    assert decision is expected

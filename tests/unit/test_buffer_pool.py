@@ -20,7 +20,7 @@ from s3duct.domain.events import BackpressureStarted, Event, Notice
 from s3duct.domain.ports.chunk_memory import Placement
 from tests.fakes.chunk_memory import FakeChunkMemory
 from tests.fakes.clock import FakeClock
-from tests.fakes.probes import FakeDisk, FakeMemory
+from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
 from tests.unit.saying import assert_well_said, run, settle
 
 
@@ -49,11 +49,12 @@ class Bench:
         self.memory = FakeChunkMemory()
         self.disk = FakeDisk(DISK_RESERVE_BYTES + spare_disk)
         self.probe = FakeMemory(MEMORY_RESERVE_BYTES + spare_memory)
+        self.processors = FakeProcessors()
         self.limits = BufferLimits(memory, scratch, chunks)
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.pool = BufferPool(
-            Host(self.memory, self.disk, self.probe),
+            Host(self.memory, self.disk, self.probe, self.processors),
             wishes or Limits(memory, scratch, chunks),
             cost_bytes=cost,
             clock=self.clock,
@@ -356,7 +357,7 @@ def test_memory_that_is_kept_is_ours_to_use_and_given_back_when_it_is_of_no_use(
     memory = bench.memory = KeepingMemory()
     memory.kept = 10
     bench.pool = BufferPool(
-        Host(memory, bench.disk, bench.probe),
+        Host(memory, bench.disk, bench.probe, bench.processors),
         Limits(100, 100, 10),
         cost_bytes=1,
         clock=bench.clock,

@@ -12,7 +12,7 @@ from s3duct.domain.ports.chunk_memory import Placement
 from s3duct.domain.sizes import GIB, KIB, MIB
 from tests.fakes.chunk_memory import FakeChunkMemory
 from tests.fakes.clock import FakeClock
-from tests.fakes.probes import FakeDisk, FakeMemory
+from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
 
 
 class CountingMemory(FakeMemory):
@@ -28,7 +28,7 @@ class Bench:
         self.probe = CountingMemory(available)
         self.clock = FakeClock()
         self.pool = BufferPool(
-            Host(FakeChunkMemory(), FakeDisk(GIB), self.probe),
+            Host(FakeChunkMemory(), FakeDisk(GIB), self.probe, FakeProcessors()),
             BufferWishes(memory_bytes=GIB, max_chunks=max_chunks),
             cost_bytes=1,
             clock=self.clock,

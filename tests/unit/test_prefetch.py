@@ -13,7 +13,7 @@ from s3duct.domain.events import ignore_events
 from s3duct.domain.ports.chunk_memory import Region
 from tests.fakes.chunk_memory import FakeChunkMemory
 from tests.fakes.clock import FakeClock
-from tests.fakes.probes import FakeDisk, FakeMemory
+from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
 from tests.unit.saying import run, settle
 
 SIZE = 1000
@@ -39,7 +39,12 @@ def test_a_chunk_that_has_arrived_is_seen_by_the_machine_and_not_counted_twice()
     async def scene() -> list[int]:
         in_use = []
         pool = BufferPool(
-            Host(FakeChunkMemory(), FakeDisk(0), FakeMemory(MEMORY_RESERVE_BYTES + 2 * SIZE + SIZE // 2)),
+            Host(
+                FakeChunkMemory(),
+                FakeDisk(0),
+                FakeMemory(MEMORY_RESERVE_BYTES + 2 * SIZE + SIZE // 2),
+                FakeProcessors(),
+            ),
             BufferWishes(memory_bytes=MIN_MEMORY_BYTES, max_chunks=10),
             cost_bytes=SIZE,
             clock=FakeClock(),

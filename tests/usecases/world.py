@@ -43,7 +43,7 @@ from tests.fakes.hooked_store import HookedStore, Operation, Phase
 from tests.fakes.journal import FakeJournalStore
 from tests.fakes.multipart_uploads import FakeMultipartUploads
 from tests.fakes.pipe import FakeSink, FakeSource
-from tests.fakes.probes import FakeDisk, FakeMemory
+from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
 from tests.fakes.stamped_store import StampedStore
 from tests.fakes.strict_memory import StrictChunkMemory
 from tests.usecases.loop import until
@@ -99,6 +99,7 @@ class World:
         self.memory = StrictChunkMemory()
         self.disk = FakeDisk(free=64 * GIB)
         self.memory_probe = FakeMemory(available=64 * GIB)
+        self.processors = FakeProcessors()
         self.retry_policy = RetryPolicy(budget_s=60.0)
         self.events: list[Event] = []
         self.reactions: list[Callable[[Event], None]] = []
@@ -124,6 +125,7 @@ class World:
             memory=self.memory,
             disk=self.disk,
             memory_probe=self.memory_probe,
+            processors=self.processors,
             clock=self.clock,
             entropy=self.entropy,
             retry_policy=self.retry_policy,
@@ -187,6 +189,7 @@ class World:
             memory=self.memory,
             disk=self.disk,
             memory_probe=self.memory_probe,
+            processors=self.processors,
             clock=self.clock,
             entropy=self.entropy,
             retry_policy=self.retry_policy,
