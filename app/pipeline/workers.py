@@ -92,6 +92,7 @@ class BlockingThread:
     def _serve(self) -> None:
         while (call := self._calls.get()) is not None:
             call.serve()
+            del call  # until the next one comes it would hold on to a buffer, which could not be used again
 
 
 async def run_apart(name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

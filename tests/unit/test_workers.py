@@ -92,6 +92,25 @@ def test_leaving_does_not_wait_and_drops_what_has_not_begun() -> None:
     run(scene())
 
 
+def test_a_thread_that_waits_holds_on_to_nothing_it_was_given() -> None:
+    """A buffer that somebody holds is not used again, and fresh memory is dear."""
+    buffer = bytearray(100)
+
+    async def scene() -> None:
+        thread = BlockingThread("test")
+        assert await thread.call(len, memoryview(buffer)) == 100
+        for _ in range(1000):  # it waits for the next call soon, not at once
+            try:
+                buffer.append(0)
+                break
+            except BufferError:
+                await asyncio.sleep(0.001)
+        thread.close()
+
+    run(scene())
+    assert len(buffer) == 101
+
+
 def test_calls_run_on_one_thread_in_the_order_they_were_made() -> None:
     async def scene() -> None:
         thread = BlockingThread("test")
