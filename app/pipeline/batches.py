@@ -131,12 +131,14 @@ class Batches:
 
     def _end(self, task: asyncio.Task[None], batch: list[_Waiting], pieces: list[memoryview]) -> None:
         for waiting, piece in zip(batch, pieces, strict=True):
+            size = len(piece)
+            piece.release()  # the thread lets go of it a moment later, and a buffer that is held is not used again
             if task.cancelled():
                 waiting.taken.cancel()
             elif (error := task.exception()) is not None:
                 waiting.taken.set_exception(error)
             else:
-                waiting.taken.set_result(len(piece))
+                waiting.taken.set_result(size)
         # Only then is the next one due: the lanes of this one come back first, to go along with those that wait already.
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, self._forget, task)

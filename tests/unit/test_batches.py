@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 import pytest
 
@@ -304,3 +304,25 @@ def test_leaving_drops_what_has_not_begun() -> None:
         )
 
     run(scene())
+
+
+class Lingering(FakeHasher):
+    """Holds on to what it was given, as a thread does for a moment after its call."""
+
+    def update_together(self, lanes: Sequence[HashLane], pieces: Sequence[memoryview]) -> None:
+        self.held = list(pieces)
+        super().update_together(lanes, pieces)
+
+
+def test_a_piece_that_was_taken_is_held_by_nobody() -> None:
+    """A buffer that somebody holds is not used again, and fresh memory is dear."""
+    hasher, buffer = Lingering(2), bytearray(PIECE)
+    (lane,) = lanes_of(hasher, 1)
+
+    async def scene(batches: Batches) -> None:
+        with memoryview(buffer) as piece:
+            assert await batches.update(lane, piece) == len(PIECE)
+        buffer.append(0)
+
+    with_batches(hasher, scene)
+    assert lane.digest() == dual_digest(PIECE).sha3_256
