@@ -37,21 +37,22 @@ class MmapChunkMemory(ChunkMemory):
         self._spare_bytes = 0
         self._lent: list[mmap.mmap] = []
         # Event loops on several threads may share this, and threads switch between the look at a buffer and its hand-out.
-        self._lending = threading.Lock()
+        self._sharing = threading.Lock()
 
     def allocate(self, size_bytes: int, placement: Placement) -> Region:
         """Return a region. Raises `LocalResourceError`."""
         if placement is Placement.SCRATCH:
             return _MmapRegion(self._map_scratch(size_bytes), placement, None)
-        if size_bytes != self._spare_bytes:
-            # Nearly all chunks of a stream have one size; spares of another would only take memory.
-            self._spare, self._spare_bytes = [], size_bytes
-        mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
-        return _MmapRegion(mapping, placement, self._spare)
+        with self._sharing:
+            if size_bytes != self._spare_bytes:
+                # Nearly all chunks of a stream have one size; spares of another would only take memory.
+                self._spare, self._spare_bytes = [], size_bytes
+            mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
+            return _MmapRegion(mapping, placement, self._spare)
 
     def lend(self, size_bytes: int) -> memoryview:
         """Return a buffer that came back, or a new one. Raises `LocalResourceError`."""
-        with self._lending:
+        with self._sharing:
             back = self._returned()
             for mapping in back:
                 if len(mapping) >= size_bytes:
@@ -65,14 +66,14 @@ class MmapChunkMemory(ChunkMemory):
     @property
     def spare_bytes(self) -> int:
         """What released memory regions and returned buffers hold."""
-        with self._lending:
+        with self._sharing:
             return len(self._spare) * self._spare_bytes + sum(map(len, self._returned()))
 
     def trim(self) -> None:
         """Unmap them."""
-        while self._spare:
-            self._spare.pop().close()
-        with self._lending:
+        with self._sharing:
+            while self._spare:
+                self._spare.pop().close()
             self._unmap(self._returned())
 
     def _returned(self) -> list[mmap.mmap]:
