@@ -34,16 +34,21 @@ class Admission(Enum):
     MEMORY = auto()
     SCRATCH = auto()
     WAIT = auto()
+    ENOUGH = auto()
     ABORT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class BufferLimits:
-    """What chunk buffers may take: bytes of memory, bytes of scratch, and how many there may be at once."""
+    """What chunk buffers may take: bytes of memory, bytes of scratch, and how many there may be at once.
+
+    `insists`: the user asked for so many, be the processors as busy as they are.
+    """
 
     memory_bytes: int
     scratch_bytes: int
     max_chunks: int
+    insists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,13 @@ def admit(
         refused: where the system has just refused to make this buffer, whatever the figures say.
 
     Returns:
-        Where it may go; `WAIT` while buffers in use will come back; `ABORT` if none is in use and it fits nowhere.
+        Where it may go; `ENOUGH` if as many are in use as may be, whatever room there is; `WAIT` for room, while buffers in
+        use will come back; `ABORT` if none is in use and it fits nowhere.
     """
     if usage.chunks >= limits.max_chunks:
-        return Admission.WAIT
-    if room.is_busy and usage.chunks >= _SURE_CHUNKS and usage.memory_bytes >= _SURE_BYTES:
-        return Admission.WAIT
+        return Admission.ENOUGH
+    if room.is_busy and not limits.insists and _keeps_busy(usage):
+        return Admission.ENOUGH
     limit_left = limits.memory_bytes - usage.memory_bytes
     host_left = room.memory_bytes - usage.promised_bytes
     needed = size_bytes + overhead_bytes
@@ -116,6 +122,10 @@ def admit(
         return Admission.WAIT
     # Nothing will come back: rather with the last of the memory than not at all.
     return Admission.MEMORY if in_memory else Admission.ABORT
+
+
+def _keeps_busy(usage: BufferUsage) -> bool:
+    return usage.chunks >= _SURE_CHUNKS and usage.memory_bytes >= _SURE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +163,9 @@ class BufferWishes:
         chunks = self.max_chunks
         if chunks is None:
             chunks = min(max(memory // max(cost_bytes, 1), _MIN_AUTO_CHUNKS), _MAX_AUTO_CHUNKS)
-        return BufferLimits(memory_bytes=memory, scratch_bytes=scratch, max_chunks=chunks)
+        return BufferLimits(
+            memory_bytes=memory,
+            scratch_bytes=scratch,
+            max_chunks=chunks,
+            insists=self.max_chunks is not None,
+        )

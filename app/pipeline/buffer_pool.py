@@ -124,12 +124,12 @@ class BufferPool:
                 room=room,
                 refused=frozenset(failures),
             )
-            if decision is not Admission.MEMORY:
-                self._host.memory.trim()  # not of use now: others may need it
+            if decision not in (Admission.MEMORY, Admission.ENOUGH):
+                self._host.memory.trim()  # what is kept does not help: there is no room
             if decision is Admission.ABORT:
                 raise next(iter(failures.values()), _no_room(size_bytes, limits, room))
             lease = None
-            if decision is not Admission.WAIT:
+            if decision in _PLACEMENTS:
                 try:
                     region = self._host.memory.allocate(size_bytes, _PLACEMENTS[decision])
                 except LocalResourceError as error:
@@ -165,7 +165,7 @@ class BufferPool:
             limits = self._limits_within(recent, usage)
             decision = admit(size_bytes, overhead_bytes, limits=limits, usage=usage, room=recent)
             # No other answer may come of figures that are too low: neither scratch, nor a wait for room, nor the end.
-            if decision is Admission.MEMORY or usage.chunks >= limits.max_chunks:
+            if decision in (Admission.MEMORY, Admission.ENOUGH):
                 return recent
         return self._recent.look(promised_bytes=usage.promised_bytes)
 

@@ -37,7 +37,7 @@ def room_of(memory: int, disk: int) -> HostRoom:
 
 rooms = st.builds(room_of, spares, spares)
 
-RANK = {Admission.ABORT: 0, Admission.WAIT: 0, Admission.SCRATCH: 1, Admission.MEMORY: 2}
+RANK = {Admission.ABORT: 0, Admission.WAIT: 0, Admission.ENOUGH: 0, Admission.SCRATCH: 1, Admission.MEMORY: 2}
 
 
 @given(
@@ -148,7 +148,7 @@ LIMITS = BufferLimits(memory_bytes=100, scratch_bytes=50, max_chunks=2)
         (50, 60, BufferUsage(100, 0, 1), (999, 999), Admission.WAIT),
         (50, 0, BufferUsage(100, 0, 1), (999, 999), Admission.SCRATCH),
         (50, 0, BufferUsage(100, 1, 1), (999, 999), Admission.WAIT),
-        (1, 0, BufferUsage(0, 0, 2), (999, 999), Admission.WAIT),
+        (1, 0, BufferUsage(0, 0, 2), (999, 999), Admission.ENOUGH),
         # What the machine has counts as the limit does, and what is promised has gone from it.
         (50, 10, IDLE, (60, 0), Admission.MEMORY),
         (50, 10, IDLE, (59, 50), Admission.SCRATCH),
@@ -204,8 +204,9 @@ def test_wishes_are_met_and_the_rest_follows_the_machine(
     wishes: BufferWishes, cost: int, memory: int, disk: int
 ) -> None:
     limits = wishes.resolve(cost, memory_available_bytes=memory, disk_free_bytes=disk)
-    for wish, limit in zip(dataclasses.astuple(wishes), dataclasses.astuple(limits), strict=True):
-        assert wish is None or limit == wish
+    for field in dataclasses.fields(wishes):
+        wish = getattr(wishes, field.name)
+        assert wish is None or getattr(limits, field.name) == wish
     if wishes.memory_bytes is None:
         assert limits.memory_bytes == sorted((64 * MIB, memory // 4, 2 * GIB))[1]
     if wishes.scratch_bytes is None:
@@ -238,7 +239,7 @@ def test_a_wish_that_nothing_can_meet_is_refused(wishes: BufferWishes) -> None:
     ("idle", "chunks", "in_use", "expected"),
     [
         (0.5, 3, 384 * MIB, Admission.MEMORY),
-        (0.05, 3, 384 * MIB, Admission.WAIT),
+        (0.05, 3, 384 * MIB, Admission.ENOUGH),
         (0.05, 2, 2 * GIB, Admission.MEMORY),  # few large ones
         (0.05, 9, 384 * MIB - 1, Admission.MEMORY),  # many small ones
         (0.05, 0, 0, Admission.MEMORY),
@@ -255,3 +256,10 @@ def test_where_the_processors_are_what_is_short_no_fresh_memory_is_taken_beyond_
         room=HostRoom(16 * GIB, 16 * GIB, idle_processors=idle),
     )
     assert decision is expected
+
+
+def test_whoever_asks_for_so_many_chunks_gets_them_on_busy_processors_too() -> None:
+    limits = BufferWishes(max_chunks=10).resolve(MIB, memory_available_bytes=8 * GIB, disk_free_bytes=0)
+    usage = BufferUsage(memory_bytes=GIB, chunks=9)
+    room = HostRoom(16 * GIB, 0, idle_processors=0.0)
+    assert admit(64 * MIB, 0, limits=limits, usage=usage, room=room) is Admission.MEMORY
