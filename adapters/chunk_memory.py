@@ -13,6 +13,7 @@ import mmap
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from s3duct.domain.errors import LocalResourceError
@@ -48,7 +49,7 @@ class MmapChunkMemory(ChunkMemory):
                 # Nearly all chunks of a stream have one size; spares of another would only take memory.
                 self._spare, self._spare_bytes = [], size_bytes
             mapping = self._spare.pop() if self._spare else _map_memory(size_bytes)
-            return _MmapRegion(mapping, placement, self._spare)
+            return _MmapRegion(mapping, placement, self._keep)
 
     def lend(self, size_bytes: int) -> memoryview:
         """Return a buffer that came back, or a new one. Raises `LocalResourceError`."""
@@ -76,6 +77,13 @@ class MmapChunkMemory(ChunkMemory):
                 self._spare.pop().close()
             self._unmap(self._returned())
 
+    def _keep(self, mapping: mmap.mmap) -> bool:
+        with self._sharing:
+            is_of_use = len(mapping) == self._spare_bytes
+            if is_of_use:
+                self._spare.append(mapping)
+            return is_of_use
+
     def _returned(self) -> list[mmap.mmap]:
         return [mapping for mapping in self._lent if not _is_held(mapping)]
 
@@ -102,10 +110,12 @@ class MmapChunkMemory(ChunkMemory):
 
 
 class _MmapRegion(Region):
-    def __init__(self, mapping: mmap.mmap, placement: Placement, spare: list[mmap.mmap] | None) -> None:
+    def __init__(
+        self, mapping: mmap.mmap, placement: Placement, keep: Callable[[mmap.mmap], bool] | None
+    ) -> None:
         self._mapping: mmap.mmap | None = mapping
         self._placement = placement
-        self._spare = spare
+        self._keep = keep
         self._view = memoryview(mapping)
 
     @property
@@ -133,8 +143,7 @@ class _MmapRegion(Region):
         if mapping is None:
             return
         self._view.release()
-        if self._spare is not None and not _is_held(mapping):
-            self._spare.append(mapping)
+        if self._keep is not None and not _is_held(mapping) and self._keep(mapping):
             return
         # A slice that somebody still holds keeps the mapping alive; it goes with that slice.
         with contextlib.suppress(BufferError):

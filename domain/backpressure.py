@@ -24,8 +24,8 @@ _IDLE_SHARE = 0.1
 MIN_MEMORY_BYTES = 64 * MIB
 # Never take the last of a disk: the database next door needs some.
 DISK_RESERVE_BYTES = 256 * MIB
-# Nor of memory: connections, threads and the client of the store take some beside the chunks.
-MEMORY_RESERVE_BYTES = 32 * MIB
+# Nor of memory: connections, threads and the client of the store take some beside the chunks, after the first look too.
+MEMORY_RESERVE_BYTES = 64 * MIB
 
 
 class Admission(Enum):

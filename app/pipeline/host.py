@@ -10,7 +10,7 @@ from s3duct.domain.ports.disk_probe import DiskProbe, MemoryProbe, ProcessorProb
 # A look costs about 1.5 ms of CPU: /proc, every control group, statvfs.
 _BELIEVED_FOR_S = 0.05
 # All that is granted on one look, were it wrong by now, still leaves most of what is always left alone.
-_GRANTED_BY_ONE_LOOK_BYTES = MEMORY_RESERVE_BYTES // 4
+_GRANTED_BY_ONE_LOOK_BYTES = MEMORY_RESERVE_BYTES // 8
 
 
 class Host:

@@ -256,6 +256,17 @@ def test_memory_is_used_again(scratch: Path) -> None:
     assert not scratch.exists()  # no scratch folder where none is needed
 
 
+def test_regions_of_a_size_that_is_not_asked_for_any_more_are_not_kept(scratch: Path) -> None:
+    memory = MmapChunkMemory(scratch)
+    old = memory.allocate(64 * MIB, Placement.MEMORY)
+    new = memory.allocate(MIB, Placement.MEMORY)
+    before = _address_space()
+    old.release()
+    assert before - _address_space() >= 64 * MIB
+    new.release()
+    assert memory.spare_bytes == MIB
+
+
 def test_what_is_kept_is_counted_used_first_and_unmapped_when_it_is_given_back(scratch: Path) -> None:
     memory = MmapChunkMemory(scratch)
     regions = [memory.allocate(64 * MIB, Placement.MEMORY) for _ in range(2)]
