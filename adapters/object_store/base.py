@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import obstore
 
 from s3duct.adapters.object_store.errors import is_condition_unsupported, translate
+from s3duct.adapters.object_store.lost_answers import Answers, answered
 from s3duct.domain.errors import BucketNotFound, ObjectExists, ObjectNotFound, UsageError
 from s3duct.domain.names import has_control_characters
 from s3duct.domain.ports.object_store import PARTS_IN_FLIGHT, Bytes, ObjectStore, StoredObject
@@ -54,7 +55,7 @@ class ObstoreObjectStore(ObjectStore):
         watched = _Watched(parts)
         try:
             with self._vendor_to_write(key) as vendor:
-                await obstore.put_async(
+                sending = obstore.put_async(
                     vendor,
                     key,
                     watched,
@@ -63,6 +64,7 @@ class ObstoreObjectStore(ObjectStore):
                     chunk_size=part_bytes,
                     max_concurrency=PARTS_IN_FLIGHT,
                 )
+                await answered(sending)
         except Exception:
             if watched.failure is not None:
                 raise watched.failure from watched.failure.__cause__
@@ -73,14 +75,14 @@ class ObstoreObjectStore(ObjectStore):
     async def get(self, key: str) -> AsyncIterator[Bytes]:
         """Stream one object, whole."""
         with self._vendor_for(key) as vendor:
-            result = await obstore.get_async(vendor, key)
-            async for piece in result.stream(min_chunk_size=_READ_BYTES):
+            result = await answered(obstore.get_async(vendor, key))
+            async for piece in Answers(result.stream(min_chunk_size=_READ_BYTES)):
                 yield piece
 
     async def head(self, key: str) -> StoredObject:
         """Ask for the metadata of one object."""
         with self._vendor_for(key) as vendor:
-            meta = await obstore.head_async(vendor, key)
+            meta = await answered(obstore.head_async(vendor, key))
         return self._described(key, meta)
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
@@ -90,7 +92,7 @@ class ObstoreObjectStore(ObjectStore):
             pages = obstore.list(
                 vendor, prefix.rstrip("/") or None, offset=start_after or None, chunk_size=_LIST_PAGE
             )
-            async for page in pages:
+            async for page in Answers(pages):
                 for meta in page:
                     # obstore drops the slash at the end of a mark, so that the listing begins too early.
                     if meta["path"].encode("utf-8") > mark:
@@ -100,7 +102,7 @@ class ObstoreObjectStore(ObjectStore):
         """Delete one object; one that is not there is fine."""
         try:
             with self._vendor_for(key) as vendor:
-                await obstore.delete_async(vendor, key)
+                await answered(obstore.delete_async(vendor, key))
         except ObjectNotFound:
             return
 
@@ -136,9 +138,10 @@ class ObstoreObjectStore(ObjectStore):
         *,
         mode: Literal["create", "overwrite"],
     ) -> str:
-        result = await obstore.put_async(
+        sending = obstore.put_async(
             vendor, key, data, attributes=_attributes(storage_class), mode=mode, use_multipart=False
         )
+        result = await answered(sending)
         return self._etag(result["e_tag"])
 
     def _described(self, key: str, meta: ObjectMeta) -> StoredObject:

@@ -19,6 +19,7 @@ import obstore
 from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
+from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
     BucketNotFound,
     LocalResourceError,
@@ -103,13 +104,13 @@ class LocalObjectStore(ObstoreObjectStore):
     async def _ranges(self, key: str) -> AsyncIterator[Bytes]:
         """Read range by range: obstore streams a file in pieces of 8 KiB, each a task on a thread of its own."""
         with self._vendor_for(key) as vendor:
-            found = (await obstore.get_async(vendor, key)).meta
+            found = (await answered(obstore.get_async(vendor, key))).meta
             for start in range(0, found["size"], _READ_BYTES):
                 wanted: GetOptions = {"range": (start, min(start + _READ_BYTES, found["size"]))}
                 if found["e_tag"] is not None:  # that of the file, which a write replaces as a whole
                     wanted["if_match"] = found["e_tag"]
-                piece = await obstore.get_async(vendor, key, options=wanted)
-                yield memoryview(await piece.bytes_async())
+                piece = await answered(obstore.get_async(vendor, key, options=wanted))
+                yield memoryview(await answered(piece.bytes_async()))
 
     async def list(self, prefix: str, *, start_after: str = "") -> AsyncIterator[StoredObject]:
         """List in key order: the folder gives none."""

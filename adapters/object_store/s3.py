@@ -13,6 +13,7 @@ from obstore.exceptions import UnauthenticatedError
 from obstore.store import S3Store
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
+from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
     AccessDenied,
     CredentialsError,
@@ -124,7 +125,7 @@ class S3ObjectStore(ObstoreObjectStore):
             if error.retryable or isinstance(error, CredentialsError):
                 raise
         with self._vendor_for(key) as vendor:
-            result = await obstore.get_async(vendor, key)
+            result = await answered(obstore.get_async(vendor, key))
         return self._described(key, result.meta)
 
     def _connect(self) -> S3Store:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from s3duct.app.api import StopRequest
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What CPython says, with no class of its own.
+_NO_THREAD = "can't start new thread"
 
 
 def run(work: Callable[["StopRequest"], Coroutine[Any, Any, int]]) -> int:
@@ -76,14 +78,22 @@ def guarded(call: Callable[[], int]) -> int:
         return ExitCode.SIGINT
     except BrokenPipeError:
         return ExitCode.SIGPIPE
-    except MemoryError:
-        exhausted = LocalResourceError(
-            "no memory is left", hint="lower --memory-limit, --buffer-chunks or --chunk-size"
-        )
-        report(exhausted)
-        return exhausted.exit_code
-    except Exception as error:  # noqa: BLE001 - the last resort: a bug, told in one line
-        return _report_bug(error)
+    except Exception as error:  # noqa: BLE001 - the last resort: no memory, or a bug, told in one line
+        return _report_unexpected(error)
+
+
+def _report_unexpected(error: Exception) -> int:
+    if isinstance(error, MemoryError):
+        return _report_exhausted("no memory is left")
+    if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+        return _report_exhausted("no thread can be started: no memory is left, or there are too many")
+    return _report_bug(error)
+
+
+def _report_exhausted(message: str) -> int:
+    exhausted = LocalResourceError(message, hint="lower --memory-limit, --buffer-chunks or --chunk-size")
+    report(exhausted)
+    return exhausted.exit_code
 
 
 def _on_signal(number: int, stop: "StopRequest") -> None:
