@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.servers.model import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.servers.ports import free_ports
+from tests.support.signals_later import signals_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ class ServerProcess(ABC):
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
-        with (self._folder / "log").open("ab") as log:
+        with (self._folder / "log").open("ab") as log, signals_later():
             self._process = subprocess.Popen(
                 self.command(data, ports),
                 cwd=self._folder,
