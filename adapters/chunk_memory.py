@@ -24,8 +24,6 @@ _PREFIX = "s3duct-"
 _STALE_S = 60.0
 _NO_FALLOCATE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _ZEROS = bytes(1 << 20)
-# Below that no huge page fits in.
-_HUGE_FROM_BYTES = 4 << 20
 
 
 class MmapChunkMemory(ChunkMemory):
@@ -163,13 +161,9 @@ def _is_held(mapping: mmap.mmap) -> bool:
 
 
 def _map_memory(size_bytes: int) -> mmap.mmap:
-    """Map pages of our own; huge ones where they can be had: a page fault for 2 MiB costs little more than one for 4 KiB."""
+    """Map pages of our own, of the usual size: huge ones are not at hand on a machine that gives memory back (ADR 0026)."""
     try:
-        mapping = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        if size_bytes >= _HUGE_FROM_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # a kernel without them
-                mapping.madvise(mmap.MADV_HUGEPAGE)
-        return mapping
+        return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except (OSError, MemoryError, ValueError, OverflowError) as error:
         raise LocalResourceError(
             f"cannot allocate {size_bytes} bytes of memory", hint="lower --chunk-size or --memory-limit"

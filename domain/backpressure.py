@@ -103,7 +103,7 @@ def admit(
     """
     if usage.chunks >= limits.max_chunks:
         return Admission.ENOUGH
-    if room.is_busy and not limits.insists and _keeps_busy(usage):
+    if room.is_busy and not limits.insists and keeps_busy(usage):
         return Admission.ENOUGH
     limit_left = limits.memory_bytes - usage.memory_bytes
     host_left = room.memory_bytes - usage.promised_bytes
@@ -124,7 +124,8 @@ def admit(
     return Admission.MEMORY if in_memory else Admission.ABORT
 
 
-def _keeps_busy(usage: BufferUsage) -> bool:
+def keeps_busy(usage: BufferUsage) -> bool:
+    """Whether as much is in use as keeps processors busy, if anything does."""
     return usage.chunks >= _SURE_CHUNKS and usage.memory_bytes >= _SURE_BYTES
 
 

@@ -19,6 +19,10 @@ class LinuxProcessorProbe(ProcessorProbe):
     def __init__(self, *, proc: Path = Path("/proc")) -> None:
         """Begin to count (tests count elsewhere)."""
         self._stat = proc / "stat"
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was counted."""
         self._idle, self._total = self._read()
         self._share = 0.0 if self._total else 1.0
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from s3duct.app.pipeline.host import Host, RecentRoom
 from s3duct.app.pipeline.parallel import cancel_all
-from s3duct.domain.backpressure import Admission, BufferLimits, BufferUsage, BufferWishes, HostRoom, admit
+from s3duct.domain.backpressure import (
+    Admission,
+    BufferLimits,
+    BufferUsage,
+    BufferWishes,
+    HostRoom,
+    admit,
+    keeps_busy,
+)
 from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.events import BackpressureStarted, Listener, Notice
 from s3duct.domain.ports.chunk_memory import Placement, Region
@@ -153,7 +161,11 @@ class BufferPool:
         self._returned.set()
 
     def _take(self, lease: Lease, placement: Admission) -> None:
+        was_enough = keeps_busy(self._usage())
         self._leases.add(lease)
+        if not was_enough and keeps_busy(self._usage()):
+            # Whether more would be of use shows only now: before, the processors may have had nothing to do.
+            self._host.count_idle_time()
         self._unfilled.add(lease)
         self._recent.granted(lease.memory_bytes)
         self._has_served = True

@@ -33,6 +33,10 @@ class Host:
             idle_processors=self._processors.idle_share(),
         )
 
+    def count_idle_time(self) -> None:
+        """Count the time that processors are idle from now on."""
+        self._processors.begin()
+
 
 class RecentRoom:
     """What the last look at the machine still leaves for buffers that are small beside the memory left alone."""

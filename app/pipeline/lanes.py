@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from s3duct.app.pipeline.batches import STEP_BYTES, Batches, Patience
+from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import side_by_side
 from s3duct.app.pipeline.workers import Workers
@@ -13,8 +14,9 @@ from s3duct.domain.sizes import MIB
 
 # Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
 PIECE_BYTES = 4 * MIB
-# As much of one chunk may be held for others: a tenth of a second of work once it is wanted.
-_HELD_BYTES = 64 * MIB
+# As much of one chunk may be held for others: a second of work once it is wanted. A chunk of the default size is held whole,
+# or its hashing would be half done, alone, when the next one comes.
+_HELD_BYTES = 512 * MIB
 # Up to here, handing work to a thread costs about as much as it gains to have two at work on one chunk.
 _SMALL_BYTES = MIB
 
@@ -35,24 +37,43 @@ class HashLanes:
         self._sha3_256 = Batches(hasher, workers, at_once=hasher.sha3_256_at_once)
 
     async def digest(
-        self, region: Region, mark: Mark, *, start: int, patience: Patience | None = None
+        self,
+        region: Region,
+        mark: Mark,
+        *,
+        start: int,
+        patience: Patience | None = None,
+        sha256: CarriedLane | None = None,
     ) -> DualDigest:
         """Hash the bytes from offset `start` to the mark's end, both algorithms side by side.
 
         What is small and complete already is not worth more than one call. With `patience`, what has come is held for that
-        of other chunks until that is over, unless it is much.
+        of other chunks until that is over, unless it is much. `sha256` is a lane that is carried; what is left of the bytes
+        when it is let go of is hashed here.
         """
         if mark.complete and is_small(mark.position - start):
             return await self._workers.run(self.digest_now, region.view[start : mark.position])
-        sha256, sha3_256 = await side_by_side(
-            _follow(self._hasher.sha256(), self._sha256, region, mark, start=start, patience=patience),
+        digests = await side_by_side(
+            self._rest_of(sha256, region, mark, patience)
+            if sha256 is not None
+            else _follow(self._hasher.sha256(), self._sha256, region, mark, start=start, patience=patience),
             _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start=start, patience=patience),
         )
-        return DualDigest(sha256=sha256, sha3_256=sha3_256)
+        return DualDigest(*digests)
+
+    def carried_sha256(self) -> CarriedLane:
+        """Begin a SHA-256 for other work to take along, and `digest` to go on with."""
+        return CarriedLane(self._hasher.sha256())
 
     async def sha256(self, region: Region, mark: Mark, *, start: int) -> bytes:
         """Hash the bytes from offset `start` to the mark's end with SHA-256 alone."""
         return await _follow(self._hasher.sha256(), self._sha256, region, mark, start=start)
+
+    async def _rest_of(
+        self, carried: CarriedLane, region: Region, mark: Mark, patience: Patience | None
+    ) -> bytes:
+        start = await carried.until_let_go()
+        return await _follow(carried.lane, self._sha256, region, mark, start=start, patience=patience)
 
     def digest_now(self, view: memoryview) -> DualDigest:
         """Hash a whole buffer with both algorithms, on this thread."""

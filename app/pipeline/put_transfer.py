@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from s3duct.app.pipeline.batches import Patience
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
+from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.continuation import Continuation
 from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
 from s3duct.app.pipeline.mark import Mark
@@ -110,6 +111,7 @@ class PutTransfer:
         watching.add_done_callback(self._note_failure)
         try:
             link_to_come, chunk_count = await self._unless_over(self._read_all(reader))
+            self._end_patience(chunk_count)  # no others will come
             link = await self._unless_over(_result_of(link_to_come))
             self._continuation.judge_end(chunk_count)
             while self._tasks:
@@ -200,11 +202,14 @@ class PutTransfer:
     ) -> None:
         """Hash, judge, upload and record one chunk while it is still being read."""
         uploading: asyncio.Task[UploadedChunk] | None = None
+        carried = self._carried_lane(index)
         if self._continuation.may_be_new(index):
-            uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before))
+            uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before, carried))
             uploading.add_done_callback(self._note_failure)
         patience = self._patience_with(index, uploading)
-        hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0, patience=patience))
+        hashing = asyncio.ensure_future(
+            self._lanes.digest(lease.region, mark, start=0, patience=patience, sha256=carried)
+        )
         try:
             digest = await hashing
             own_link = (await asyncio.shield(before)).extend(digest)
@@ -230,6 +235,11 @@ class PutTransfer:
             raise
         self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
 
+    def _carried_lane(self, index: int) -> CarriedLane | None:
+        """Have a chunk hashed as it is sealed, if its upload may begin and no other waits for the digest."""
+        is_free = self._continuation.may_be_new(index) and self._continuation.nothing_waits_for(index)
+        return self._lanes.carried_sha256() if is_free and self._uploader.encrypts else None
+
     def _patience_with(self, index: int, uploading: asyncio.Task[UploadedChunk] | None) -> Patience | None:
         """Say for how long the digest of a chunk is not wanted: it goes on record once the chunk is stored.
 
@@ -247,10 +257,19 @@ class PutTransfer:
             self._patience.pop(index).end()
 
     async def _upload_when_due(
-        self, index: int, lease: Lease, mark: Mark, before: asyncio.Future[ChainLink]
+        self,
+        index: int,
+        lease: Lease,
+        mark: Mark,
+        before: asyncio.Future[ChainLink],
+        carried: CarriedLane | None,
     ) -> UploadedChunk:
-        key = await self._continuation.key_when_due(index, before)
-        return await self._uploader.upload(key, lease.region, mark)
+        try:
+            key = await self._continuation.key_when_due(index, before)
+            return await self._uploader.upload(key, lease.region, mark, carried)
+        finally:
+            if carried is not None:
+                carried.let_go()
 
     async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
         record = ResumeRecord(chunk, link, self._clock.now().isoformat())

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.lanes import PIECE_BYTES
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Region
 from s3duct.domain.ports.cipher import Sealer
-from s3duct.domain.ports.hasher import HashLane
-from s3duct.domain.ports.object_store import Bytes
+from s3duct.domain.ports.hasher import Hasher, HashLane
 from s3duct.domain.sizes import KIB
 
-# Sealed bytes are hashed while the processor's cache still holds them: that is 1.7 times as fast.
+# Plain and sealed bytes are hashed while the processor's cache still holds them: that is 1.7 times as fast.
 _STEP_BYTES = 256 * KIB
 
 
@@ -30,80 +30,93 @@ class SealedMessage:
         region: Region,
         mark: Mark,
         sealer: Sealer,
-        hash_lane: HashLane | None,
+        hasher: Hasher,
         memory: ChunkMemory,
         workers: Workers,
+        carried: CarriedLane | None = None,
     ) -> None:
+        """Take the bytes under `mark`, and what seals them; the lane that is carried takes in the plain ones."""
         self._region = region
         self._mark = mark
         self._sealer = sealer
-        self._hash_lane = hash_lane
+        self._hasher = hasher
+        self._lane = hasher.sha256()
+        self._carried = carried
         self._memory = memory
         self._workers = workers
         self._given_bytes = 0
         self._is_given = False
 
-    async def pieces(self) -> AsyncIterator[Bytes]:
+    async def pieces(self) -> AsyncIterator[memoryview]:
         """Seal piece after piece as the mark moves."""
         position = 0
         while (ready := await self._mark.beyond(position)) > position:
             stop = min(ready, position + PIECE_BYTES)
-            sealed = await self._sealed(self._region.view[position:stop])
-            self._region.evict(position, stop)
+            # A part of what comes in drops has thousands of pieces, and each lent buffer takes whole pages.
+            is_drop = stop - position <= _STEP_BYTES
+            room = None if is_drop else self._memory.lend(self._sealer.room_bytes(stop - position))
+            sealed = await self._sealed(position, stop, room)
             position = stop
             if sealed:
-                self._given_bytes += len(sealed)
                 yield sealed
-        last = self._seal_last()
-        self._given_bytes += len(last)
-        self._is_given = True
-        if last:
+        if last := self._last():
             yield last
 
-    async def whole(self) -> Bytes:
-        """Seal all at once, for a chunk that fits into one request; plain bytes are not copied."""
-        if self._hash_lane is None:
-            self._given_bytes, self._is_given = self._mark.position, True
-            return self._region.view[: self._mark.position]
-        return b"".join([piece async for piece in self.pieces()])
+    async def whole(self, room_bytes: int) -> memoryview:
+        """Seal a complete chunk into one buffer of that size."""
+        room = self._memory.lend(room_bytes)
+        for start in range(0, self._mark.position, PIECE_BYTES):
+            stop = min(start + PIECE_BYTES, self._mark.position)
+            await self._sealed(start, stop, room[self._given_bytes :])
+        start, last = self._given_bytes, self._last()
+        room[start : self._given_bytes] = last
+        return room[: self._given_bytes]
 
     @property
     def size_bytes(self) -> int | None:
         """Size of the sealed bytes, once all were given out; None before."""
         return self._given_bytes if self._is_given else None
 
-    def sha256(self) -> bytes | None:
+    def sha256(self) -> bytes:
         """Digest of the sealed bytes, once all were given out."""
-        return None if self._hash_lane is None else self._hash_lane.digest()
+        return self._lane.digest()
 
     def abandon(self) -> None:
         """Make the pieces fail from now on."""
         self._mark.fail(UploadAbandoned())
 
-    async def _sealed(self, plain: memoryview) -> memoryview:
-        if self._hash_lane is None:
-            return plain
-        if len(plain) <= _STEP_BYTES:
-            return await self._workers.run(self._seal_little, plain, self._hash_lane)
-        room = self._memory.lend(self._sealer.room_bytes(len(plain)))
-        return await self._workers.run(self._seal, plain, room, self._hash_lane)
-
-    def _seal_little(self, plain: memoryview, hash_lane: HashLane) -> memoryview:
-        """Seal the piece of a slow source. A part may consist of thousands: each lent buffer would take whole pages."""
-        sealed = memoryview(self._sealer.update(plain))
-        hash_lane.update(sealed)
+    async def _sealed(self, start: int, stop: int, room: memoryview | None) -> memoryview:
+        carried = self._carried if self._carried is not None and self._carried.is_at(start) else None
+        lane = None if carried is None else carried.lane
+        sealed = await self._workers.run(self._seal, self._region.view[start:stop], room, lane)
+        if carried is not None:
+            carried.carried_to(stop)
+        self._region.evict(start, stop)
+        self._given_bytes += len(sealed)
         return sealed
 
-    def _seal(self, plain: memoryview, room: memoryview, hash_lane: HashLane) -> memoryview:
+    def _seal(self, plain: memoryview, room: memoryview | None, plain_lane: HashLane | None) -> memoryview:
+        if room is None:
+            sealed = memoryview(self._sealer.update(plain))
+            self._hash(plain, sealed, plain_lane)
+            return sealed
         size = 0
         for start in range(0, len(plain), _STEP_BYTES):
-            sealed = memoryview(self._sealer.update(plain[start : start + _STEP_BYTES], room[size:]))
-            hash_lane.update(sealed)
+            step = plain[start : start + _STEP_BYTES]
+            sealed = memoryview(self._sealer.update(step, room[size:]))
+            self._hash(step, sealed, plain_lane)
             size += len(sealed)
         return room[:size]
 
-    def _seal_last(self) -> Bytes:
-        sealed = self._sealer.finish()
-        if self._hash_lane is not None:
-            self._hash_lane.update(memoryview(sealed))
+    def _hash(self, plain: memoryview, sealed: memoryview, plain_lane: HashLane | None) -> None:
+        if plain_lane is None:
+            self._lane.update(sealed)
+        else:
+            self._hasher.update_together((plain_lane, self._lane), (plain, sealed))
+
+    def _last(self) -> memoryview:
+        sealed = memoryview(self._sealer.finish())
+        self._lane.update(sealed)
+        self._given_bytes += len(sealed)
+        self._is_given = True
         return sealed

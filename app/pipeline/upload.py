@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
+from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.lanes import PIECE_BYTES, is_small
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.app.pipeline.sealed_message import SealedMessage
+from s3duct.app.pipeline.sealed_message import SealedMessage, UploadAbandoned
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import part_size_for
 from s3duct.domain.encryption import EncryptionMethod
@@ -58,18 +60,19 @@ class ChunkUploader:
         self._sealed_chunk_bytes = cipher.sealed_size_bytes(chunk_size_bytes)
         self._part_bytes = part_size_for(self._sealed_chunk_bytes)
         self._failed_attempts = 0
-        self._encrypts = cipher.method is not EncryptionMethod.NONE
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether chunks are sealed."""
+        return self._cipher.method is not EncryptionMethod.NONE
 
     @property
     def overhead_bytes(self) -> int:
-        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled.
-
-        A chunk that fits into one request is sealed in pieces, which are joined.
-        """
-        if not self._encrypts:
+        """Memory that one upload takes beside the chunk's buffer: sealed parts on their way, and the one being filled."""
+        if not self.encrypts:
             return 0
         if self._sealed_chunk_bytes <= self._part_bytes:
-            return 2 * self._sealed_chunk_bytes
+            return self._sealed_chunk_bytes
         return (PARTS_IN_FLIGHT + 1) * self._part_bytes + PIECE_BYTES
 
     @property
@@ -77,45 +80,72 @@ class ChunkUploader:
         """Whether an upload in parts has failed: the store aborts it then, unless that fails as well."""
         return self._failed_attempts > 0
 
-    async def upload(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
+    async def upload(
+        self, key: str, region: Region, mark: Mark, carried: CarriedLane | None = None
+    ) -> UploadedChunk:
         """Upload the bytes under `mark`, from offset 0 to its end, as the object of relative key `key`.
 
-        May begin before the chunk is complete. Tried again from the start for as long as the retry policy says. Cancelling
-        it aborts the upload within a few seconds.
+        May begin before the chunk is complete. Tried again from the start for as long as the retry policy says. The first
+        attempt takes `carried` along. Cancelling it aborts the upload within a few seconds.
         """
         return await self._retrier.run(
-            f"upload of {key}", lambda: self._attempt(self._prefix + key, region, mark)
+            f"upload of {key}", lambda: self._attempt(self._prefix + key, region, mark, carried)
         )
 
-    async def _attempt(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
-        if (
-            mark.complete
-            and is_small(mark.position)
-            and self._cipher.sealed_size_bytes(mark.position) <= self._part_bytes
-        ):
-            return await self._attempt_at_once(key, region.view[: mark.position])
+    async def _attempt(
+        self, key: str, region: Region, mark: Mark, carried: CarriedLane | None
+    ) -> UploadedChunk:
+        try:
+            if not self.encrypts:
+                return await self._attempt_plain(key, region, mark)
+            if mark.complete and is_small(mark.position) and self._is_one_part(mark.position):
+                return await self._attempt_at_once(key, region.view[: mark.position])
+            return await self._attempt_sealed(key, region, mark, carried)
+        finally:
+            if carried is not None:
+                carried.let_go()
+
+    def _is_one_part(self, plain_bytes: int) -> bool:
+        """Whether one request is enough. What is sealed may be shorter than planned, never longer."""
+        return self._cipher.sealed_size_bytes(plain_bytes) <= self._part_bytes
+
+    async def _attempt_plain(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
+        filled = await mark.reaches(self._part_bytes + 1)
+        if self._is_one_part(filled):
+            stored = await self._put(key, region.view[:filled])
+        else:
+            stored = await self._put_parts(
+                key, _pieces(region, mark), abandon=lambda: mark.fail(UploadAbandoned())
+            )
+        return self._as_given(stored, mark.position, None)
+
+    async def _attempt_at_once(self, key: str, plain: memoryview) -> UploadedChunk:
+        """Seal what is small by one call, and send it."""
+        sealed, sha256 = await self._workers.run(self._seal, plain)
+        return self._as_given(await self._put(key, sealed), len(sealed), sha256)
+
+    async def _attempt_sealed(
+        self, key: str, region: Region, mark: Mark, carried: CarriedLane | None
+    ) -> UploadedChunk:
         message = SealedMessage(
             region=region,
             mark=mark,
             sealer=await self._workers.run(self._cipher.sealer),  # a plugin may have to wait for a human
-            hash_lane=self._hasher.sha256() if self._encrypts else None,
+            hasher=self._hasher,
             memory=self._memory,
             workers=self._workers,
+            carried=carried,
         )
         filled = await mark.reaches(self._part_bytes + 1)
-        # Small enough for one request: the mark is complete, since it did not get beyond one part. What is sealed may be
-        # shorter than planned, never longer.
-        if self._cipher.sealed_size_bytes(filled) <= self._part_bytes:
-            stored = await self._store.put(key, await message.whole(), storage_class=self._storage_class)
+        # The mark is complete if it did not get beyond one part.
+        if self._is_one_part(filled):
+            stored = await self._put(key, await message.whole(self._cipher.sealed_size_bytes(filled)))
         else:
-            stored = await self._put_parts(key, message)
+            stored = await self._put_parts(key, message.pieces(), abandon=message.abandon)
         return self._as_given(stored, message.size_bytes, message.sha256())
 
-    async def _attempt_at_once(self, key: str, plain: memoryview) -> UploadedChunk:
-        """Seal what is small by one call, and send it."""
-        sealed, sha256 = await self._workers.run(self._seal, plain) if self._encrypts else (plain, None)
-        stored = await self._store.put(key, sealed, storage_class=self._storage_class)
-        return self._as_given(stored, len(sealed), sha256)
+    async def _put(self, key: str, data: Bytes) -> StoredObject:
+        return await self._store.put(key, data, storage_class=self._storage_class)
 
     def _seal(self, plain: memoryview) -> tuple[Bytes, bytes]:
         sealer, lane = self._cipher.sealer(), self._hasher.sha256()
@@ -130,12 +160,13 @@ class ChunkUploader:
             )
         return UploadedChunk(
             etag=stored.etag,
-            sealed_size_bytes=stored.size_bytes if self._encrypts else None,
+            sealed_size_bytes=stored.size_bytes if self.encrypts else None,
             sealed_sha256=sha256,
         )
 
-    async def _put_parts(self, key: str, message: SealedMessage) -> StoredObject:
-        parts = message.pieces()
+    async def _put_parts(
+        self, key: str, parts: AsyncIterator[Bytes], *, abandon: Callable[[], None]
+    ) -> StoredObject:
         task = asyncio.ensure_future(
             self._store.put_parts(key, parts, part_bytes=self._part_bytes, storage_class=self._storage_class)
         )
@@ -146,8 +177,18 @@ class ChunkUploader:
             raise
         except asyncio.CancelledError:
             # A cancelled multipart upload would leave its parts in the bucket; one whose body fails is aborted.
-            message.abandon()
+            abandon()
             await asyncio.wait({task}, timeout=_ABANDON_GRACE_S)
             if not task.cancel() and not task.cancelled():
                 task.exception()  # seen: it need not be reported
             raise
+
+
+async def _pieces(region: Region, mark: Mark) -> AsyncIterator[Bytes]:
+    """Give out plain bytes as the mark moves."""
+    position = 0
+    while (ready := await mark.beyond(position)) > position:
+        stop = min(ready, position + PIECE_BYTES)
+        yield region.view[position:stop]
+        region.evict(position, stop)
+        position = stop

@@ -27,6 +27,13 @@ class MemoryProbe(Protocol):
 class ProcessorProbe(Protocol):
     """Looks at the processors of this machine."""
 
+    def begin(self) -> None:
+        """Count from now on: what was before says nothing of what is to come."""
+        ...
+
     def idle_share(self) -> float:
-        """How much of all processors' time nobody used lately, from 0 to 1; 1 if nothing can be said."""
+        """How much of all processors' time nobody used lately, from 0 to 1.
+
+        0 too soon after `begin`, 1 where the system does not say.
+        """
         ...

@@ -35,6 +35,11 @@ class FakeProcessors(ProcessorProbe):
     def __init__(self, idle: float = 1.0) -> None:
         """Begin with that much of their time unused."""
         self.idle = idle
+        self.beginnings = 0
+
+    def begin(self) -> None:
+        """Counted in `beginnings`."""
+        self.beginnings += 1
 
     def idle_share(self) -> float:
         """As set."""

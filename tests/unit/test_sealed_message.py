@@ -44,7 +44,7 @@ def test_only_large_pieces_lie_in_lent_buffers(step_bytes: int, lent: int) -> No
                 region=region,
                 mark=mark,
                 sealer=cipher.sealer(),
-                hash_lane=HashlibHasher().sha256(),
+                hasher=HashlibHasher(),
                 memory=memory,
                 workers=workers,
             )
