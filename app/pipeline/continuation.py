@@ -72,6 +72,10 @@ class Continuation:
         """Whether no upload waits until chunk `index` is judged."""
         return index > self._plan.last_index
 
+    def is_surely_new(self, index: int) -> bool:
+        """Whether chunk `index` is uploaded without a wait, and none waits for it: all that is stored is recognised."""
+        return self.may_be_new(index) and index > self._plan.last_index <= self._recognised.position
+
     async def judge(self, index: int, *, size_bytes: int, digest: DualDigest, link: ChainLink) -> Judged:
         """Decide over chunk `index` of the input; those in front of it have been judged. Raises `ResumeError`."""
         try:

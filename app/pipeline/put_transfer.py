@@ -90,7 +90,7 @@ class PutTransfer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
         self._records: dict[int, ChunkRecord] = {}
-        self._patience: dict[int, Patience] = {}
+        self._patience: dict[int, tuple[Patience, CarriedLane | None]] = {}
         self._resumed_chunks = 0
         self._total_bytes = 0
 
@@ -111,7 +111,8 @@ class PutTransfer:
         watching.add_done_callback(self._note_failure)
         try:
             link_to_come, chunk_count = await self._unless_over(self._read_all(reader))
-            self._end_patience(chunk_count)  # no others will come
+            for patience, _ in self._patience.values():
+                patience.end()  # no others will come
             link = await self._unless_over(_result_of(link_to_come))
             self._continuation.judge_end(chunk_count)
             while self._tasks:
@@ -206,7 +207,7 @@ class PutTransfer:
         if self._continuation.may_be_new(index):
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before, carried))
             uploading.add_done_callback(self._note_failure)
-        patience = self._patience_with(index, uploading)
+        patience = self._patience_with(index, uploading, carried)
         hashing = asyncio.ensure_future(
             self._lanes.digest(lease.region, mark, start=0, patience=patience, sha256=carried)
         )
@@ -236,25 +237,32 @@ class PutTransfer:
         self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
 
     def _carried_lane(self, index: int) -> CarriedLane | None:
-        """Have a chunk hashed as it is sealed, if its upload may begin and no other waits for the digest."""
-        is_free = self._continuation.may_be_new(index) and self._continuation.nothing_waits_for(index)
-        return self._lanes.carried_sha256() if is_free and self._uploader.encrypts else None
+        """Have a chunk hashed as it is sealed, unless its upload has to wait for what digests show."""
+        if not self._uploader.encrypts or not self._continuation.is_surely_new(index):
+            return None
+        return self._lanes.carried_sha256()
 
-    def _patience_with(self, index: int, uploading: asyncio.Task[UploadedChunk] | None) -> Patience | None:
+    def _patience_with(
+        self, index: int, uploading: asyncio.Task[UploadedChunk] | None, carried: CarriedLane | None
+    ) -> Patience | None:
         """Say for how long the digest of a chunk is not wanted: it goes on record once the chunk is stored.
 
         Once any is stored, those of the chunks in front are wanted as well: records are linked in order.
         """
         if uploading is None or not self._continuation.nothing_waits_for(index):
             return None
-        patience = self._patience[index] = Patience()
+        patience = Patience()
+        self._patience[index] = patience, carried
         asyncio.get_running_loop().call_later(_PATIENCE_S, patience.end)
         uploading.add_done_callback(lambda _: self._end_patience(index))
         return patience
 
     def _end_patience(self, last_index: int) -> None:
         for index in [index for index in self._patience if index <= last_index]:
-            self._patience.pop(index).end()
+            patience, carried = self._patience.pop(index)
+            patience.end()
+            if carried is not None:
+                carried.let_go()
 
     async def _upload_when_due(
         self,

@@ -10,7 +10,7 @@ from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Region
 from s3duct.domain.ports.cipher import Sealer
-from s3duct.domain.ports.hasher import Hasher, HashLane
+from s3duct.domain.ports.hasher import Hasher
 from s3duct.domain.sizes import KIB
 
 # Plain and sealed bytes are hashed while the processor's cache still holds them: that is 1.7 times as fast.
@@ -86,37 +86,43 @@ class SealedMessage:
         self._mark.fail(UploadAbandoned())
 
     async def _sealed(self, start: int, stop: int, room: memoryview | None) -> memoryview:
-        carried = self._carried if self._carried is not None and self._carried.is_at(start) else None
-        lane = None if carried is None else carried.lane
-        sealed = await self._workers.run(self._seal, self._region.view[start:stop], room, lane)
-        if carried is not None:
-            carried.carried_to(stop)
+        plain = self._region.view[start:stop]
+        if self._carried is not None and self._carried.begin(start):
+            try:
+                sealed = await self._workers.run(self._seal, plain, room, self._carried)
+            finally:
+                self._carried.end()
+        else:
+            sealed = await self._workers.run(self._seal, plain, room, None)
         self._region.evict(start, stop)
         self._given_bytes += len(sealed)
         return sealed
 
-    def _seal(self, plain: memoryview, room: memoryview | None, plain_lane: HashLane | None) -> memoryview:
+    def _seal(self, plain: memoryview, room: memoryview | None, carried: CarriedLane | None) -> memoryview:
         if room is None:
             sealed = memoryview(self._sealer.update(plain))
-            self._hash(plain, sealed, plain_lane)
+            self._hash(plain, sealed, carried)
             return sealed
         size = 0
         for start in range(0, len(plain), _STEP_BYTES):
             step = plain[start : start + _STEP_BYTES]
             sealed = memoryview(self._sealer.update(step, room[size:]))
-            self._hash(step, sealed, plain_lane)
+            self._hash(step, sealed, carried)
             size += len(sealed)
         return room[:size]
 
-    def _hash(self, plain: memoryview, sealed: memoryview, plain_lane: HashLane | None) -> None:
-        if plain_lane is None:
+    def _hash(self, plain: memoryview, sealed: memoryview, carried: CarriedLane | None) -> None:
+        if carried is None:
             self._lane.update(sealed)
         else:
-            self._hasher.update_together((plain_lane, self._lane), (plain, sealed))
+            self._hasher.update_together((carried.lane, self._lane), (plain, sealed))
+            carried.position += len(plain)
 
     def _last(self) -> memoryview:
         sealed = memoryview(self._sealer.finish())
         self._lane.update(sealed)
         self._given_bytes += len(sealed)
         self._is_given = True
+        if self._carried is not None:
+            self._carried.let_go()  # before all is sent: chunks behind this one are not recorded without its digest
         return sealed
