@@ -197,7 +197,7 @@ class ChunkDownloader:
     ) -> int:
         """Open piece after piece as sealed bytes arrive. Hash lanes may run ahead of the tag: nobody else may."""
         position = 0
-        while (ready := await arrived.beyond(position)) > position:
+        while (ready := await arrived.reaches(position + PIECE_BYTES)) > position:
             position = min(ready, position + PIECE_BYTES)
             plain.advance_to(await self._workers.run(opener.advance, region.view, position))
         stop = await self._workers.run(opener.finish, region.view, position)
