@@ -347,6 +347,21 @@ def test_what_nobody_used_is_counted_since_an_earlier_look(tmp_path: Path) -> No
     assert probe.idle_share() == 0
 
 
+def test_idle_time_before_the_beginning_does_not_count(tmp_path: Path) -> None:
+    def passes(user: int, idle: int) -> None:
+        (tmp_path / "stat").write_text(f"cpu  {user} 0 0 {idle} 0 0 0 0 0 0\n")
+
+    passes(1000, 5000)
+    probe = LinuxProcessorProbe(proc=tmp_path)
+    passes(1010, 5090)
+    assert probe.idle_share() == pytest.approx(0.9)
+    passes(1010, 5190)
+    probe.begin()
+    assert probe.idle_share() == 0  # nothing is known of what is to come
+    passes(1050, 5200)
+    assert probe.idle_share() == pytest.approx(0.2)
+
+
 @pytest.mark.parametrize("content", [None, "", "cpu", "cpu a b c d", "intr 1 2"])
 def test_where_the_system_does_not_count_all_are_idle(tmp_path: Path, content: str | None) -> None:
     if content is not None:

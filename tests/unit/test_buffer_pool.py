@@ -18,6 +18,7 @@ from s3duct.domain.backpressure import (
 from s3duct.domain.errors import LocalResourceError
 from s3duct.domain.events import BackpressureStarted, Event, Notice
 from s3duct.domain.ports.chunk_memory import Placement
+from s3duct.domain.sizes import GIB, MIB
 from tests.fakes.chunk_memory import FakeChunkMemory
 from tests.fakes.clock import FakeClock
 from tests.fakes.probes import FakeDisk, FakeMemory, FakeProcessors
@@ -409,3 +410,11 @@ def test_everybody_who_waits_gets_a_turn_and_no_limit_is_passed(
         assert not bench.memory.out
 
     run(scene())
+
+
+def test_idle_time_counts_from_when_more_chunks_would_be_of_no_use_to_busy_processors() -> None:
+    """What was idle before that says nothing: there was nothing to do."""
+    bench = Bench(wishes=BufferWishes(memory_bytes=2 * GIB), spare_memory=8 * GIB, cost=128 * MIB)
+    for overhead, beginnings in ((0, 0), (200 * MIB, 0), (183 * MIB, 0), (MIB, 1), (128 * MIB, 1)):
+        assert bench.take(1, overhead) is not None
+        assert bench.processors.beginnings == beginnings
