@@ -23,6 +23,7 @@ from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
 from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.chunk_records import ChunkRecords, GatheredRecords
 from s3duct.domain.errors import LocalResourceError, SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
@@ -48,7 +49,7 @@ class Transferred:
     in parts has failed before it went well.
     """
 
-    records: tuple[ChunkRecord, ...]
+    records: ChunkRecords
     final_link: ChainLink
     total_bytes: int
     resumed_chunks: int
@@ -88,7 +89,7 @@ class PutTransfer:
         loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
-        self._records: dict[int, ChunkRecord] = {}
+        self._records = GatheredRecords()
         self._patience: dict[int, Patience] = {}
         self._resumed_chunks = 0
         self._total_bytes = 0
@@ -129,13 +130,12 @@ class PutTransfer:
             await cancel_all((*self._tasks, watching))
             if self._failure.done():
                 self._failure.exception()  # seen, however the run ended
-        missing = chunk_count - len(self._records)
+        missing = chunk_count - self._records.count()
         if missing:
             # A store that ends an upload as cancelled, unasked, raises nothing that a task would report.
             raise StoreError(f"{missing} chunks were read, but not stored")
-        records = tuple(self._records[index] for index in range(chunk_count))
         return Transferred(
-            records,
+            self._records.in_order(),
             link,
             self._total_bytes,
             self._resumed_chunks,
@@ -219,7 +219,7 @@ class PutTransfer:
                 self._resumed_chunks += 1
                 if self._continuation.may_differ:
                     await self._record(stored, own_link)
-                self._records[index] = stored
+                self._records.add(stored)
             else:
                 key = self._continuation.key_of(judged, index)
                 uploaded = await (uploading or self._uploader.upload(key, lease.region, mark))
@@ -255,7 +255,7 @@ class PutTransfer:
     async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
         record = ResumeRecord(chunk, link, self._clock.now().isoformat())
         await self._continuation.record(record, self._journal)
-        self._records[chunk.index] = chunk
+        self._records.add(chunk)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(coroutine)
