@@ -9,7 +9,7 @@ from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.digest import DualDigest
 from s3duct.domain.ports.chunk_memory import Region
 from s3duct.domain.ports.hasher import Hasher, HashLane
-from s3duct.domain.sizes import MIB
+from s3duct.domain.sizes import KIB, MIB
 
 # Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
 PIECE_BYTES = 4 * MIB
@@ -17,11 +17,18 @@ PIECE_BYTES = 4 * MIB
 _HELD_BYTES = 64 * MIB
 # Up to here, handing work to a thread costs about as much as it gains to have two at work on one chunk.
 _SMALL_BYTES = MIB
+# Up to here, it takes longer than the work itself.
+_TINY_BYTES = 16 * KIB
 
 
 def is_small(size_bytes: int) -> bool:
     """Whether all that is to be done with a chunk's bytes is done by one call: lanes would cost more than they gain."""
     return size_bytes <= _SMALL_BYTES
+
+
+def is_tiny(size_bytes: int) -> bool:
+    """Whether a chunk's bytes are hashed sooner than they are handed to a thread."""
+    return size_bytes <= _TINY_BYTES
 
 
 class HashLanes:
@@ -43,7 +50,8 @@ class HashLanes:
         of other chunks until that is over, unless it is much.
         """
         if mark.complete and is_small(mark.position - start):
-            return await self._workers.run(self.digest_now, region.view[start : mark.position])
+            view = region.view[start : mark.position]
+            return self.digest_now(view) if is_tiny(len(view)) else await self._workers.run(self.digest_now, view)
         sha256, sha3_256 = await side_by_side(
             _follow(self._hasher.sha256(), self._sha256, region, mark, start=start, patience=patience),
             _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start=start, patience=patience),

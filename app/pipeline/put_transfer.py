@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from s3duct.app.pipeline.batches import Patience
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.continuation import Continuation
-from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
+from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes, is_tiny
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.run_journal import RunJournal
@@ -198,15 +198,17 @@ class PutTransfer:
         before: asyncio.Future[ChainLink],
         link: asyncio.Future[ChainLink],
     ) -> None:
-        """Hash, judge, upload and record one chunk while it is still being read."""
+        """Hash, judge, upload and record one chunk while it is still being read.
+
+        A tiny one is uploaded when it is judged: there is nothing to gain by a task of its own.
+        """
         uploading: asyncio.Task[UploadedChunk] | None = None
-        if self._continuation.may_be_new(index):
+        if not is_tiny(self._chunk_size_bytes) and self._continuation.may_be_new(index):
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before))
             uploading.add_done_callback(self._note_failure)
         patience = self._patience_with(index, uploading)
-        hashing = asyncio.ensure_future(self._lanes.digest(lease.region, mark, start=0, patience=patience))
         try:
-            digest = await hashing
+            digest = await self._lanes.digest(lease.region, mark, start=0, patience=patience)
             own_link = (await asyncio.shield(before)).extend(digest)
             size_bytes = mark.position
             judged = await self._continuation.judge(
@@ -226,7 +228,8 @@ class PutTransfer:
                 self._pool.release(lease)
                 await self._record(ChunkRecord(index, key, size_bytes, digest, *uploaded), own_link)
         except BaseException:
-            await cancel_all(task for task in (hashing, uploading) if task is not None)
+            if uploading is not None:
+                await cancel_all((uploading,))
             raise
         self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
 
