@@ -18,9 +18,9 @@ from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes, is_tiny
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.run_journal import RunJournal
+from s3duct.app.pipeline.source_reader import SourceReader
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
-from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.chunk_records import ChunkRecords, GatheredRecords
@@ -37,8 +37,6 @@ T = TypeVar("T")
 _STOP_GRACE_S = 10.0
 # How long the hashes of a chunk that is on its way may wait for those of others, with which they go faster.
 _PATIENCE_S = 2.0
-# A pipe hands out 64 KiB at most by default: so many reads at once, then the lanes get to see what has come.
-_READS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class PutTransfer:
             StoreError, AccessDenied: as they come.
             Interrupted: a stop was requested; chunks that were read whole are stored.
         """
-        reader = BlockingThread("source")
+        reader = SourceReader(self._source, chunk_size_bytes=self._chunk_size_bytes)
         watching = asyncio.ensure_future(self._journal.failed())
         watching.add_done_callback(self._note_failure)
         try:
@@ -143,7 +141,7 @@ class PutTransfer:
             self._uploader.has_failed,
         )
 
-    async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
+    async def _read_all(self, reader: SourceReader) -> tuple[asyncio.Future[ChainLink], int]:
         """Start a task for every chunk; return the future of the last link, and how many chunks there are."""
         loop = asyncio.get_running_loop()
         link: asyncio.Future[ChainLink] = loop.create_future()
@@ -179,11 +177,11 @@ class PutTransfer:
             index += 1
         return link, index
 
-    async def _read_piece(self, reader: BlockingThread, lease: Lease, mark: Mark) -> bool:
+    async def _read_piece(self, reader: SourceReader, lease: Lease, mark: Mark) -> bool:
         """Read on into the buffer; return False at the end of the source."""
         stop = min(mark.position + PIECE_BYTES, self._chunk_size_bytes)
         view = lease.region.view[mark.position : stop]
-        size, ended = await reader.call(_read_some, self._source, view)
+        size, ended = await reader.read_into(view)
         if size:
             self._total_bytes += size
             mark.advance_to(mark.position + size)
@@ -305,16 +303,3 @@ async def _result_of(future: asyncio.Future[T]) -> T:
 
 class _StopRequested(Exception):
     pass
-
-
-def _read_some(source: Source, view: memoryview) -> tuple[int, bool]:
-    """Read until `view` is full, the source has ended, or enough small reads were made; say whether it has ended."""
-    size = 0
-    for _ in range(_READS_AT_ONCE):
-        got = source.read_into(view[size:])
-        size += got
-        if not got:
-            return size, True
-        if size == len(view):
-            break
-    return size, False
