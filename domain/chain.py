@@ -24,7 +24,7 @@ class ChainLink:
 
     def extend(self, digest: DualDigest) -> ChainLink:
         """Return the link that follows this one for a chunk with `digest`."""
-        # Not hmac.digest: that lets go of the interpreter for a microsecond's work, and then waits behind other threads for it.
+        # Not hmac.digest: that lets go of the interpreter for a microsecond's work, and waits behind other threads for it.
         return ChainLink(hmac.new(self.value or GENESIS_KEY, digest.combined, hashlib.sha256).digest())
 
     def hex(self) -> str:

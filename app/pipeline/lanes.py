@@ -51,7 +51,11 @@ class HashLanes:
         """
         if mark.complete and is_small(mark.position - start):
             view = region.view[start : mark.position]
-            return self.digest_now(view) if is_tiny(len(view)) else await self._workers.run(self.digest_now, view)
+            return (
+                self.digest_now(view)
+                if is_tiny(len(view))
+                else await self._workers.run(self.digest_now, view)
+            )
         sha256, sha3_256 = await side_by_side(
             _follow(self._hasher.sha256(), self._sha256, region, mark, start=start, patience=patience),
             _follow(self._hasher.sha3_256(), self._sha3_256, region, mark, start=start, patience=patience),
