@@ -19,6 +19,7 @@ from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
 from s3duct.adapters.object_store.durable_folders import DurableFolders, fsync
+from s3duct.adapters.object_store.local_writes import write_object
 from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
     BucketNotFound,
@@ -133,24 +134,29 @@ class LocalObjectStore(ObstoreObjectStore):
         return translated
 
     def _put_now(self, key: str, data: Bytes, *, create_only: bool) -> None:
+        path = self._folder / key
         try:
-            with self._vendor_to_write(key) as vendor:
-                obstore.put(
-                    vendor, key, data, mode="create" if create_only else "overwrite", use_multipart=False
-                )
-        except LocalResourceError:
-            self._remove_leftovers(key)
-            raise
-        self._settle(key)
+            write_object(path, data, create_only=create_only)
+        except OSError as error:
+            if create_only and isinstance(error, FileExistsError):
+                raise ObjectExists(f"the object {key!r} exists already") from None
+            raise LocalResourceError(f"cannot write {str(path)!r}: {error.strerror}") from error
+        self._settle_folders(path)
 
     def _settle(self, key: str) -> None:
         """Bring the file and every folder above it up to the bucket to the disk."""
         path = self._folder / key
         try:
             fsync(path)
+        except OSError as error:
+            raise _not_durable(path, error) from error
+        self._settle_folders(path)
+
+    def _settle_folders(self, path: Path) -> None:
+        try:
             self._folders.settle(path.parent)
         except OSError as error:
-            raise LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}") from error
+            raise _not_durable(path, error) from error
 
     def _remove_leftovers(self, key: str) -> None:
         path = self._folder / key
@@ -159,6 +165,10 @@ class LocalObjectStore(ObstoreObjectStore):
                 leftover = _LEFTOVER.fullmatch(candidate.name)
                 if leftover is not None and leftover["key"] == path.name:
                     candidate.unlink()
+
+
+def _not_durable(path: Path, error: OSError) -> LocalResourceError:
+    return LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}")
 
 
 def _refuse_storage_class(storage_class: str | None) -> None:

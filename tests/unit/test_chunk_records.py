@@ -54,7 +54,7 @@ def test_others_are_not_equal() -> None:
 
 
 def test_what_is_shown_of_them_is_no_longer_for_many() -> None:
-    assert len(repr(ChunkRecords(CHUNKS * 1000))) < 40
+    assert len(repr(ChunkRecords([*CHUNKS] * 1000))) < 40
 
 
 @given(records, st.integers())
