@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
+from typing import overload
 
 from s3duct.domain.chunk import ChunkRecord
 from s3duct.domain.errors import UsageError
@@ -74,19 +76,63 @@ class ByteRange:
 EVERYTHING = ByteRange()
 
 
-def pieces_of(chunks: Sequence[ChunkRecord], start: int, stop: int) -> tuple[Piece, ...]:
-    """Return the pieces that make up the bytes from `start` to `stop` of a stream, in order, none of them empty."""
-    pieces = []
-    position = 0
-    for record in chunks:
-        first = max(start - position, 0)
-        last = min(stop - position, record.size_bytes)
-        if first < last:
-            pieces.append(Piece(record, first, last))
-        position += record.size_bytes
-    return tuple(pieces)
+class Pieces(Sequence[Piece]):
+    """Chunks as pieces, of which the first and the last may be cut. Each is made when it is looked at."""
+
+    def __init__(self, chunks: Sequence[ChunkRecord], *, skipped_bytes: int = 0, left_bytes: int = 0) -> None:
+        """Take the chunks, and how much is not wanted at the beginning of the first and at the end of the last."""
+        self._chunks = chunks
+        self._skipped_bytes = skipped_bytes
+        self._left_bytes = left_bytes
+
+    @overload
+    def __getitem__(self, at: int) -> Piece: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Pieces: ...
+
+    def __getitem__(self, at: int | slice) -> Piece | Pieces:
+        if not isinstance(at, slice):
+            place = range(len(self._chunks))[at]
+            return self._piece(place, self._chunks[place])
+        start, stop, step = at.indices(len(self._chunks))
+        if step != 1:
+            raise ValueError("pieces are taken in the order of the stream, and none is left out")
+        return Pieces(
+            self._chunks[start:stop],
+            skipped_bytes=0 if start else self._skipped_bytes,
+            left_bytes=0 if stop < len(self._chunks) else self._left_bytes,
+        )
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __iter__(self) -> Iterator[Piece]:
+        return map(self._piece, count(), self._chunks)
+
+    def _piece(self, place: int, record: ChunkRecord) -> Piece:
+        start = 0 if place else self._skipped_bytes
+        left_bytes = 0 if place < len(self._chunks) - 1 else self._left_bytes
+        return Piece(record, start, record.size_bytes - left_bytes)
 
 
-def whole_pieces(chunks: Sequence[ChunkRecord]) -> tuple[Piece, ...]:
-    """Return every chunk as one piece, empty ones too."""
-    return tuple(Piece(record, 0, record.size_bytes) for record in chunks)
+def pieces_of(chunks: Sequence[ChunkRecord], start: int, stop: int) -> Pieces:
+    """Return the pieces that make up the bytes from `start` to `stop` of a stream, in order; of chunks, none is empty."""
+    first, skipped_bytes = 0, 0
+    end, left_bytes = 0, 0
+    offset = 0
+    for place, record in enumerate(chunks):
+        behind = offset + record.size_bytes
+        if offset <= start < behind:
+            first, skipped_bytes = place, start - offset
+        if offset < stop <= behind:
+            end, left_bytes = place + 1, behind - stop
+        offset = behind
+    return Pieces(
+        chunks[first:end] if start < stop else (), skipped_bytes=skipped_bytes, left_bytes=left_bytes
+    )
+
+
+def whole_pieces(chunks: Sequence[ChunkRecord]) -> Pieces:
+    """Return every chunk as one piece."""
+    return Pieces(chunks)

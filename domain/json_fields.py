@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from s3duct.domain.digest import DIGEST_BYTES
@@ -30,15 +31,28 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     Raises:
         ManifestInvalid: it is none.
     """
-    _refuse_dense(data)
-    try:
+    refuse_dense(data)
+    with json_only():
         # Decoded here: json.loads would also take UTF-16 and UTF-32.
         document = STRICT_JSON.decode(data.decode("utf-8"))
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
     if not isinstance(document, dict):
         invalid("it is not a JSON object")
     return document
+
+
+class Elements:
+    """The elements of a JSON list that is not held (see `json_pieces`): each pass over them parses them anew."""
+
+    def __init__(self, parse: Callable[[], Iterator[Any]], count: int) -> None:
+        """Take what begins a pass, and how many elements it gives."""
+        self._parse = parse
+        self._count = count
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._parse()
+
+    def __len__(self) -> int:
+        return self._count
 
 
 class Fields:
@@ -85,10 +99,10 @@ class Fields:
             invalid(f"field {key!r} is not a digest of {DIGEST_BYTES} bytes in hex")
         return bytes.fromhex(text)
 
-    def array(self, key: str) -> list[Any]:
+    def array(self, key: str) -> list[Any] | Elements:
         """Return a list."""
         value = self._fields.get(key)
-        if not isinstance(value, list):
+        if not isinstance(value, list | Elements):
             invalid(f"field {key!r} is not a list")
         return value
 
@@ -107,7 +121,17 @@ def invalid(reason: str) -> NoReturn:
     )
 
 
-def _refuse_dense(data: bytes) -> None:
+@contextmanager
+def json_only() -> Iterator[None]:
+    """Raise `ManifestInvalid` in place of what a parser raises for text that is no JSON."""
+    try:
+        yield
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ManifestInvalid(f"the manifest is not valid JSON ({type(error).__name__})") from None
+
+
+def refuse_dense(data: bytes | bytearray) -> None:
+    """Raise `ManifestInvalid` for text that would take many times its size once parsed."""
     most = max(len(data), _HARMLESS_BYTES) // _BYTES_PER_VALUE
     # What is in texts does not count. Leaving them out takes time, and is needed only if they hold many such characters.
     if sum(map(data.count, (b",", b"[", b"{", b":"))) <= most:
@@ -119,7 +143,8 @@ def _refuse_dense(data: bytes) -> None:
             invalid("it has too many values for its size")
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of these members. Raises `ValueError` if two of them have the same key."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise ValueError("duplicate key")
@@ -139,5 +164,5 @@ def _no_constant(text: str) -> NoReturn:
 
 # JSON as RFC 8259 has it, without duplicate keys.
 STRICT_JSON = json.JSONDecoder(
-    object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
+    object_pairs_hook=unique_keys, parse_constant=_no_constant, parse_float=_finite
 )

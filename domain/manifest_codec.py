@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord, chunk_key
+from s3duct.domain.chunk import MAX_OBJECT_BYTES, ChunkRecord, chunk_key, place_of_chunk
+from s3duct.domain.chunk_records import ChunkRecords
 from s3duct.domain.digest import DIGEST_BYTES, DualDigest
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ManifestInvalid, UnsupportedFormat
-from s3duct.domain.json_fields import Fields, invalid, parse_json_object
+from s3duct.domain.json_fields import Fields, invalid
+from s3duct.domain.json_pieces import parse_large_object
 from s3duct.domain.manifest import FORMAT_VERSION, Manifest
 from s3duct.domain.manifest_mac import mac_in
 from s3duct.domain.names import MANIFEST_FILE, RESUME_FOLDER, has_control_characters
@@ -93,7 +95,7 @@ def max_chunks(name: str) -> int:
     return (MAX_MANIFEST_BYTES - MIB) // longest
 
 
-def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Manifest:
+def decode_manifest(data: bytes | bytearray, *, name: str, under_prefix: bool = False) -> Manifest:
     """Read and validate the manifest of stream `name`.
 
     Args:
@@ -105,7 +107,7 @@ def decode_manifest(data: bytes, *, name: str, under_prefix: bool = False) -> Ma
         ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
         UnsupportedFormat: a newer format version or an unknown encryption method.
     """
-    return read_document(parse_json_object(data), name=name, under_prefix=under_prefix)
+    return read_document(parse_large_object(data), name=name, under_prefix=under_prefix)
 
 
 def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool = False) -> Manifest:
@@ -128,7 +130,7 @@ def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool 
         name=stored_name,
         chunk_size_bytes=reader.integer("chunk_size", low=1, high=MAX_OBJECT_BYTES),
         total_bytes=reader.integer("total_bytes", low=0, high=MAX_TOTAL_BYTES),
-        chunks=tuple(decode_record(item, name=stored_name) for item in reader.array("chunks")),
+        chunks=ChunkRecords(decode_record(item, name=stored_name) for item in reader.array("chunks")),
         final_chain=_final_chain(reader),
         created=reader.text("created", default=""),
         tool_version=reader.text("tool_version", default=""),
@@ -214,11 +216,29 @@ def _text_map(fields: Mapping[str, Any]) -> dict[str, str]:
 def _check_consistency(manifest: Manifest, *, chunk_count: int) -> None:
     if chunk_count != len(manifest.chunks):
         invalid(f"'chunk_count' is {chunk_count}, but {len(manifest.chunks)} chunks are listed")
-    if [record.index for record in manifest.chunks] != list(range(len(manifest.chunks))):
+    if any(record.index != place for place, record in enumerate(manifest.chunks)):
         invalid("the chunk indices do not run from 0 in order")
-    if len({record.key for record in manifest.chunks}) != len(manifest.chunks):
+    if _has_twins(manifest.chunks, manifest.name):
         invalid("two chunks have the same key")
     if any(record.size_bytes > manifest.chunk_size_bytes for record in manifest.chunks):
         invalid("a chunk is larger than 'chunk_size'")
     if sum(record.size_bytes for record in manifest.chunks) != manifest.total_bytes:
         invalid("the chunk sizes do not add up to 'total_bytes'")
+
+
+def _has_twins(chunks: Sequence[ChunkRecord], name: str) -> bool:
+    """Whether two chunks have the same key.
+
+    Keys that say the chunk's own index differ as the indices do. Only others are collected: a set of all would take as much
+    memory as the records.
+    """
+    odd: dict[str, int] = {}
+    for record in chunks:
+        place = place_of_chunk(record.key, name=name)
+        index = None if place is None else place[1]
+        if index == record.index:
+            continue
+        if record.key in odd:
+            return True
+        odd[record.key] = len(chunks) if index is None else index
+    return any(index < len(chunks) and chunks[index].key == key for key, index in odd.items())

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from s3duct.domain.json_fields import Fields, invalid
+from s3duct.domain.json_fields import Elements, Fields, invalid
 
 ALGORITHM = "hmac-sha256"
 EXTENSION = "s3duct"  # the one top-level key under which all that is not in s3duct 0.4.0 goes
 _MEMBER = "mac"
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,10 @@ def covered_bytes(document: Mapping[str, Any]) -> bytes:
 
 
 def covered_pieces_of(document: Mapping[str, Any]) -> Iterator[bytes]:
-    """As `covered_bytes`, piece by piece: the elements of long lists (the chunks) one by one."""
+    """As `covered_bytes`, piece by piece: the elements of long lists (the chunks) one by one.
+
+    Of a document of `parse_large_object` they are parsed anew, which is never all at once.
+    """
     extension = document.get(EXTENSION)
     if isinstance(extension, dict):
         rest = {key: value for key, value in extension.items() if key != _MEMBER}
@@ -55,12 +59,15 @@ def covered_pieces_of(document: Mapping[str, Any]) -> Iterator[bytes]:
 
 def canonical(value: object) -> bytes:
     """Write one JSON value as a MAC covers it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _CANONICAL.encode(value).encode("ascii")
 
 
 def _pieces_of(value: object) -> Iterator[bytes]:
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list | Elements):
         yield canonical(value)
+        return
+    if not value:
+        yield b"[]"
         return
     separator = b"["
     for element in value:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +18,8 @@ import obstore
 from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
+from s3duct.adapters.object_store.durable_folders import DurableFolders, fsync
+from s3duct.adapters.object_store.local_writes import write_object
 from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
     BucketNotFound,
@@ -64,19 +65,17 @@ class LocalObjectStore(ObstoreObjectStore):
             )
         super().__init__(LocalStore(folder))
         self._folder = folder
+        self._folders = DurableFolders(folder)
 
     async def put(
         self, key: str, data: Bytes, *, create_only: bool = False, storage_class: str | None = None
     ) -> StoredObject:
         """Write one object and make it durable."""
         _refuse_storage_class(storage_class)
-        try:
-            stored = await super().put(key, data, create_only=create_only)
-        except LocalResourceError:
-            await asyncio.to_thread(self._remove_leftovers, key)
-            raise
-        await asyncio.to_thread(self._settle, key)
-        return stored
+        self._check_key(key)
+        # One call for all of it: handing over to another thread, and back, costs more than to write a small object.
+        await asyncio.to_thread(self._put_now, key, data, create_only=create_only)
+        return StoredObject(key, len(data), self._etag(None))
 
     async def put_parts(
         self, key: str, parts: AsyncIterator[Bytes], *, part_bytes: int, storage_class: str | None = None
@@ -134,16 +133,30 @@ class LocalObjectStore(ObstoreObjectStore):
             return LocalResourceError(f"cannot use {str(self._folder / key)!r}: {translated.message}")
         return translated
 
+    def _put_now(self, key: str, data: Bytes, *, create_only: bool) -> None:
+        path = self._folder / key
+        try:
+            write_object(path, data, create_only=create_only)
+        except OSError as error:
+            if create_only and isinstance(error, FileExistsError):
+                raise ObjectExists(f"the object {key!r} exists already") from None
+            raise LocalResourceError(f"cannot write {str(path)!r}: {error.strerror}") from error
+        self._settle_folders(path)
+
     def _settle(self, key: str) -> None:
         """Bring the file and every folder above it up to the bucket to the disk."""
         path = self._folder / key
         try:
-            for item in (path, *path.parents):
-                _fsync(item)
-                if item == self._folder:
-                    break
+            fsync(path)
         except OSError as error:
-            raise LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}") from error
+            raise _not_durable(path, error) from error
+        self._settle_folders(path)
+
+    def _settle_folders(self, path: Path) -> None:
+        try:
+            self._folders.settle(path.parent)
+        except OSError as error:
+            raise _not_durable(path, error) from error
 
     def _remove_leftovers(self, key: str) -> None:
         path = self._folder / key
@@ -154,14 +167,10 @@ class LocalObjectStore(ObstoreObjectStore):
                     candidate.unlink()
 
 
+def _not_durable(path: Path, error: OSError) -> LocalResourceError:
+    return LocalResourceError(f"cannot write {str(path)!r} to the disk: {error.strerror}")
+
+
 def _refuse_storage_class(storage_class: str | None) -> None:
     if storage_class not in (None, StorageClass.STANDARD.value):
         raise UsageError(f"a local folder has no storage class {storage_class!r}")
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -183,13 +183,13 @@ class BucketJournalReader:
         return max(0.0, (probe.modified - found.written).total_seconds())
 
     def _open(self, stored: bytearray) -> bytes:
-        if not is_sealed(stored):
-            return bytes(stored)
-        what = f"the bucket's journal of an unfinished put of {self._location.name!r}"
-        try:
-            return open_sealed_text(stored, what, self._cipher)
-        except ManifestInvalid as error:
-            raise _damaged(error.message) from error
+        if is_sealed(stored):
+            what = f"the bucket's journal of an unfinished put of {self._location.name!r}"
+            try:
+                open_sealed_text(stored, what, self._cipher)
+            except ManifestInvalid as error:
+                raise _damaged(error.message) from error
+        return bytes(stored)
 
     async def _look(self) -> bytes | None:
         """Return the claim as it is stored, None if there is none: looked at once."""

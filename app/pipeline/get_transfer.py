@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from itertools import tee
 
 from s3duct.app.pipeline.buffer_pool import BufferPool
 from s3duct.app.pipeline.download import ChunkDownloader
@@ -40,16 +41,16 @@ class GetTransfer:
 
         Raises what both ends raise.
         """
-        by_index = {piece.record.index: piece for piece in pieces}
+        ahead, next_to_write = tee(pieces)
         fetched = fetch_in_order(
-            [piece.record for piece in pieces],
+            (piece.record for piece in ahead),
             downloader=self._downloader,
             pool=self._pool,
             listener=self._listener,
         )
         async with aclosing(fetched):
             async for chunk in fetched:
-                await self._write_piece(chunk, by_index[chunk.record.index])
+                await self._write_piece(chunk, next(next_to_write))
 
     async def _write_piece(self, chunk: FetchedChunk, piece: Piece) -> None:
         # Sealed chunks are longer than their records say; only plain ones are ever cut.

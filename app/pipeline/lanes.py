@@ -10,7 +10,7 @@ from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.digest import DualDigest
 from s3duct.domain.ports.chunk_memory import Region
 from s3duct.domain.ports.hasher import Hasher, HashLane
-from s3duct.domain.sizes import MIB
+from s3duct.domain.sizes import KIB, MIB
 
 # Long enough that handing it to a thread costs nothing beside the work, short enough that lanes overlap.
 PIECE_BYTES = 4 * MIB
@@ -19,11 +19,18 @@ PIECE_BYTES = 4 * MIB
 _HELD_BYTES = 512 * MIB
 # Up to here, handing work to a thread costs about as much as it gains to have two at work on one chunk.
 _SMALL_BYTES = MIB
+# Up to here, it takes longer than the work itself.
+_TINY_BYTES = 16 * KIB
 
 
 def is_small(size_bytes: int) -> bool:
     """Whether all that is to be done with a chunk's bytes is done by one call: lanes would cost more than they gain."""
     return size_bytes <= _SMALL_BYTES
+
+
+def is_tiny(size_bytes: int) -> bool:
+    """Whether a chunk's bytes are hashed sooner than they are handed to a thread."""
+    return size_bytes <= _TINY_BYTES
 
 
 class HashLanes:
@@ -52,7 +59,12 @@ class HashLanes:
         when it is let go of is hashed here.
         """
         if mark.complete and is_small(mark.position - start):
-            return await self._workers.run(self.digest_now, region.view[start : mark.position])
+            view = region.view[start : mark.position]
+            return (
+                self.digest_now(view)
+                if is_tiny(len(view))
+                else await self._workers.run(self.digest_now, view)
+            )
         digests = await side_by_side(
             self._rest_of(sha256, region, mark, patience)
             if sha256 is not None

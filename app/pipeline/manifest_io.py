@@ -9,11 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
-from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_manifest, seal_message
+from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_manifest, seal_pieces
 from s3duct.app.pipeline.workers import run_apart
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ManifestInvalid, ObjectNotFound, StreamNotFound
-from s3duct.domain.json_fields import parse_json_object
+from s3duct.domain.json_pieces import parse_large_object
 from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, read_document
 from s3duct.domain.manifest_head import ManifestHead, read_head
@@ -70,7 +70,7 @@ async def read_manifest_head(
 async def open_manifest(
     stored: StoredManifest, location: StreamLocation, cipher: Cipher, *, under_prefix: bool = False
 ) -> OpenedManifest:
-    """Open, decode and validate a manifest object, whose content is overwritten; `under_prefix` as in `decode_manifest`.
+    """Open, decode and validate a manifest object, whose content is used up; `under_prefix` as in `decode_manifest`.
 
     On a thread of its own, unless it is small: a large one takes seconds, and an age plugin may wait for a human.
 
@@ -83,22 +83,24 @@ async def open_manifest(
         WrongKey: it is sealed for another key, or so damaged that it looks like that.
     """
     if len(stored.content) <= _SMALL_BYTES and not is_sealed(stored.content):
-        return _open_now(
-            stored, location, cipher, under_prefix=under_prefix
-        )  # sooner done than a thread is started
+        # Sooner done than a thread is started.
+        return _open_now(stored, location, cipher, under_prefix=under_prefix)
     return await run_apart("manifest", _open_now, stored, location, cipher, under_prefix=under_prefix)
 
 
 def _open_now(
     stored: StoredManifest, location: StreamLocation, cipher: Cipher, *, under_prefix: bool
 ) -> OpenedManifest:
-    sealed = is_sealed(stored.content)
-    content = open_sealed_manifest(stored.content, location.name, cipher) if sealed else bytes(stored.content)
-    stored.content.clear()  # one copy of a large one is enough
-    document = parse_json_object(content)
-    del content
-    manifest = read_document(document, name=location.name, under_prefix=under_prefix)
-    return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
+    content = stored.content
+    sealed = is_sealed(content)
+    if sealed:
+        open_sealed_manifest(content, location.name, cipher)
+    try:
+        document = parse_large_object(content)
+        manifest = read_document(document, name=location.name, under_prefix=under_prefix)
+        return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
+    finally:
+        content.clear()
 
 
 async def load_manifest(store: ObjectStore, location: StreamLocation, cipher: Cipher) -> OpenedManifest:
@@ -114,10 +116,13 @@ async def prepare_manifest(manifest: Manifest, cipher: Cipher) -> Bytes:
 def _prepare_now(manifest: Manifest, cipher: Cipher) -> Bytes:
     value = cipher.manifest_mac(covered_pieces(manifest))
     mac = None if value is None else ManifestMac(value, cipher.key_id)
+    pieces = stored_pieces(manifest, mac)
+    if manifest.sealed:
+        return seal_pieces(cipher, pieces)
     content = bytearray()
-    for piece in stored_pieces(manifest, mac):
+    for piece in pieces:
         content += piece
-    return seal_message(cipher, content) if manifest.sealed else content
+    return content
 
 
 def _proof(document: Mapping[str, Any], cipher: Cipher, *, sealed: bool) -> Proof:

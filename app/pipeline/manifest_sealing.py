@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import string
+from collections.abc import Iterable
 from typing import NoReturn
 
 from s3duct.domain.encryption import (
@@ -36,13 +38,7 @@ def is_sealed(stored: bytes | bytearray) -> bool:
         return False  # too short for any sealed message
     if stored.startswith(AGE_MAGIC):
         return True
-    if _is_mostly_text(stored):
-        return False
-    try:
-        stored.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
+    return not _is_mostly_text(stored) and not _is_utf_8(stored)
 
 
 def seal_message(cipher: Cipher, plain: bytes | bytearray) -> bytes:
@@ -51,21 +47,32 @@ def seal_message(cipher: Cipher, plain: bytes | bytearray) -> bytes:
     return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())
 
 
-def open_message(cipher: Cipher, sealed: bytearray) -> bytes:
-    """Open a whole small message; `sealed` is overwritten. Raises `DecryptionFailed`."""
+def seal_pieces(cipher: Cipher, pieces: Iterable[bytes]) -> bytearray:
+    """Seal a message piece by piece: of a large one, no more than its sealed form is ever held."""
+    sealer = cipher.sealer()
+    sealed = bytearray()
+    for piece in pieces:
+        sealed += sealer.update(memoryview(piece))
+    sealed += sealer.finish()
+    return sealed
+
+
+def open_in_place(cipher: Cipher, sealed: bytearray) -> None:
+    """Open a whole message; its plain bytes take its place. Raises `DecryptionFailed`: then it is garbage."""
     opener = cipher.opener()
     with memoryview(sealed) as buffer:
         stop = opener.finish(buffer, len(sealed))
-        return bytes(buffer[opener.start : stop])
+    del sealed[stop:]
+    del sealed[: opener.start]
 
 
-def open_sealed_manifest(stored: bytearray, name: str, cipher: Cipher) -> bytes:
+def open_sealed_manifest(stored: bytearray, name: str, cipher: Cipher) -> None:
     """Open the sealed manifest of stream `name`. As `open_sealed_text`."""
-    return open_sealed_text(stored, f"the manifest of {name!r}", cipher)
+    open_sealed_text(stored, f"the manifest of {name!r}", cipher)
 
 
-def open_sealed_text(stored: bytearray, what: str, cipher: Cipher) -> bytes:
-    """Open a small sealed text, which messages call `what`; `stored` is overwritten.
+def open_sealed_text(stored: bytearray, what: str, cipher: Cipher) -> None:
+    """Open a sealed text, which messages call `what`: `stored` becomes the text.
 
     Raises:
         KeyRequired: `cipher` has no key, or one of another method.
@@ -80,7 +87,7 @@ def open_sealed_text(stored: bytearray, what: str, cipher: Cipher) -> bytes:
     if not by_age and cipher.method is EncryptionMethod.AGE and not _is_mostly_text(stored[: len(AGE_MAGIC)]):
         _require_key(what, by_age=False)
     try:
-        return open_message(cipher, stored)
+        open_in_place(cipher, stored)
     except DecryptionFailed as error:
         _explain(error, stored, what)
 
@@ -116,3 +123,14 @@ def _explain(error: DecryptionFailed, opened: bytearray, what: str) -> NoReturn:
 def _is_mostly_text(content: bytes | bytearray) -> bool:
     sample = content[:_SAMPLE_BYTES]
     return len(sample.translate(None, _TEXT)) * 10 <= len(sample)
+
+
+def _is_utf_8(content: bytes | bytearray) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), _SAMPLE_BYTES):
+            decoder.decode(content[start : start + _SAMPLE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -15,15 +15,16 @@ from s3duct.app.pipeline.batches import Patience
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.continuation import Continuation
-from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes
+from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes, is_tiny
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.app.pipeline.run_journal import RunJournal
+from s3duct.app.pipeline.source_reader import SourceReader
 from s3duct.app.pipeline.stopping import StopRequest
 from s3duct.app.pipeline.upload import ChunkUploader, UploadedChunk
-from s3duct.app.pipeline.workers import BlockingThread
 from s3duct.domain.chain import ChainLink
 from s3duct.domain.chunk import ChunkRecord
+from s3duct.domain.chunk_records import ChunkRecords, GatheredRecords
 from s3duct.domain.errors import LocalResourceError, SourceError, StoreError, UsageError
 from s3duct.domain.events import BytesMoved, ChunkFinished, ChunkStarted, Listener
 from s3duct.domain.manifest_codec import max_chunks
@@ -37,8 +38,6 @@ T = TypeVar("T")
 _STOP_GRACE_S = 10.0
 # How long the hashes of a chunk that is on its way may wait for those of others, with which they go faster.
 _PATIENCE_S = 2.0
-# A pipe hands out 64 KiB at most by default: so many reads at once, then the lanes get to see what has come.
-_READS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Transferred:
     in parts has failed before it went well.
     """
 
-    records: tuple[ChunkRecord, ...]
+    records: ChunkRecords
     final_link: ChainLink
     total_bytes: int
     resumed_chunks: int
@@ -89,7 +88,7 @@ class PutTransfer:
         loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
-        self._records: dict[int, ChunkRecord] = {}
+        self._records = GatheredRecords()
         self._patience: dict[int, tuple[Patience, CarriedLane | None]] = {}
         self._resumed_chunks = 0
         self._total_bytes = 0
@@ -106,7 +105,7 @@ class PutTransfer:
             StoreError, AccessDenied: as they come.
             Interrupted: a stop was requested; chunks that were read whole are stored.
         """
-        reader = BlockingThread("source")
+        reader = SourceReader(self._source, chunk_size_bytes=self._chunk_size_bytes)
         watching = asyncio.ensure_future(self._journal.failed())
         watching.add_done_callback(self._note_failure)
         try:
@@ -132,13 +131,12 @@ class PutTransfer:
             await cancel_all((*self._tasks, watching))
             if self._failure.done():
                 self._failure.exception()  # seen, however the run ended
-        missing = chunk_count - len(self._records)
+        missing = chunk_count - self._records.count()
         if missing:
             # A store that ends an upload as cancelled, unasked, raises nothing that a task would report.
             raise StoreError(f"{missing} chunks were read, but not stored")
-        records = tuple(self._records[index] for index in range(chunk_count))
         return Transferred(
-            records,
+            self._records.in_order(),
             link,
             self._total_bytes,
             self._resumed_chunks,
@@ -146,7 +144,7 @@ class PutTransfer:
             self._uploader.has_failed,
         )
 
-    async def _read_all(self, reader: BlockingThread) -> tuple[asyncio.Future[ChainLink], int]:
+    async def _read_all(self, reader: SourceReader) -> tuple[asyncio.Future[ChainLink], int]:
         """Start a task for every chunk; return the future of the last link, and how many chunks there are."""
         loop = asyncio.get_running_loop()
         link: asyncio.Future[ChainLink] = loop.create_future()
@@ -182,11 +180,11 @@ class PutTransfer:
             index += 1
         return link, index
 
-    async def _read_piece(self, reader: BlockingThread, lease: Lease, mark: Mark) -> bool:
+    async def _read_piece(self, reader: SourceReader, lease: Lease, mark: Mark) -> bool:
         """Read on into the buffer; return False at the end of the source."""
         stop = min(mark.position + PIECE_BYTES, self._chunk_size_bytes)
         view = lease.region.view[mark.position : stop]
-        size, ended = await reader.call(_read_some, self._source, view)
+        size, ended = await reader.read_into(view)
         if size:
             self._total_bytes += size
             mark.advance_to(mark.position + size)
@@ -201,18 +199,19 @@ class PutTransfer:
         before: asyncio.Future[ChainLink],
         link: asyncio.Future[ChainLink],
     ) -> None:
-        """Hash, judge, upload and record one chunk while it is still being read."""
+        """Hash, judge, upload and record one chunk while it is still being read.
+
+        A tiny one is uploaded when it is judged: there is nothing to gain by a task of its own.
+        """
         uploading: asyncio.Task[UploadedChunk] | None = None
-        carried = self._carried_lane(index)
-        if self._continuation.may_be_new(index):
+        carried: CarriedLane | None = None
+        if not is_tiny(self._chunk_size_bytes) and self._continuation.may_be_new(index):
+            carried = self._carried_lane(index)
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before, carried))
             uploading.add_done_callback(self._note_failure)
         patience = self._patience_with(index, uploading, carried)
-        hashing = asyncio.ensure_future(
-            self._lanes.digest(lease.region, mark, start=0, patience=patience, sha256=carried)
-        )
         try:
-            digest = await hashing
+            digest = await self._lanes.digest(lease.region, mark, start=0, patience=patience, sha256=carried)
             own_link = (await asyncio.shield(before)).extend(digest)
             size_bytes = mark.position
             judged = await self._continuation.judge(
@@ -225,14 +224,15 @@ class PutTransfer:
                 self._resumed_chunks += 1
                 if self._continuation.may_differ:
                     await self._record(stored, own_link)
-                self._records[index] = stored
+                self._records.add(stored)
             else:
                 key = self._continuation.key_of(judged, index)
                 uploaded = await (uploading or self._uploader.upload(key, lease.region, mark))
                 self._pool.release(lease)
                 await self._record(ChunkRecord(index, key, size_bytes, digest, *uploaded), own_link)
         except BaseException:
-            await cancel_all(task for task in (hashing, uploading) if task is not None)
+            if uploading is not None:
+                await cancel_all((uploading,))
             raise
         self._listener(ChunkFinished(index, size_bytes, resumed=judged.stored is not None))
 
@@ -282,7 +282,7 @@ class PutTransfer:
     async def _record(self, chunk: ChunkRecord, link: ChainLink) -> None:
         record = ResumeRecord(chunk, link, self._clock.now().isoformat())
         await self._continuation.record(record, self._journal)
-        self._records[chunk.index] = chunk
+        self._records.add(chunk)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(coroutine)
@@ -329,16 +329,3 @@ async def _result_of(future: asyncio.Future[T]) -> T:
 
 class _StopRequested(Exception):
     pass
-
-
-def _read_some(source: Source, view: memoryview) -> tuple[int, bool]:
-    """Read until `view` is full, the source has ended, or enough small reads were made; say whether it has ended."""
-    size = 0
-    for _ in range(_READS_AT_ONCE):
-        got = source.read_into(view[size:])
-        size += got
-        if not got:
-            return size, True
-        if size == len(view):
-            break
-    return size, False

@@ -34,7 +34,11 @@ from tests.bench.results import InMemory, Kernel, Results
 from tests.support.released import ROOT
 
 # glibc: what the store lets go of stays with the process, so that its fresh pages are not taken for the pipeline's.
-_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(8 * GIB), "MALLOC_MMAP_THRESHOLD_": str(32 * MIB), "MALLOC_ARENA_MAX": "1"}
+_KEEP_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(8 * GIB),
+    "MALLOC_MMAP_THRESHOLD_": str(32 * MIB),
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 def measure_into(

@@ -13,7 +13,8 @@ from s3duct.domain.chunk import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkKeys, par
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, ManifestInvalid, UnsupportedFormat, UsageError
 from s3duct.domain.journal_codec import checked_line, decode_journal, encode_header, encode_record_line
-from s3duct.domain.json_fields import parse_json_object
+from s3duct.domain.json_fields import Elements, parse_json_object
+from s3duct.domain.json_pieces import parse_large_object
 from s3duct.domain.manifest_codec import decode_manifest, encode_document, encode_manifest, manifest_document
 from s3duct.domain.manifest_mac import ManifestMac, attach_mac, covered_bytes, mac_in
 from s3duct.domain.names import StreamLocation, stream_name_of_manifest_key
@@ -47,6 +48,16 @@ def _json_object(data: bytes) -> None:
 
 def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     assert len({key for key, _ in pairs}) == len(pairs)
+
+
+def _json_pieces(data: bytes) -> None:
+    document = parse_large_object(data)
+    with must_hold():
+        whole = {
+            key: list(value) if isinstance(value, Elements) else value for key, value in document.items()
+        }
+        assert whole == parse_json_object(data)
+        assert covered_bytes(document) == covered_bytes(whole)
 
 
 def _mac(data: bytes) -> None:
@@ -207,6 +218,7 @@ def _bucket(data: bytes) -> None:
 
 DOMAIN_TARGETS = [
     Target("json", _json_object, (ManifestInvalid,), _manifests, Shape.JSON, _TOKENS),
+    Target("json-pieces", _json_pieces, (ManifestInvalid,), _manifests, Shape.JSON, _TOKENS),
     Target("manifest-mac", _mac, (ManifestInvalid,), _manifests, Shape.JSON, _TOKENS),
     Target("manifest", _manifest, (ManifestInvalid, UnsupportedFormat), _manifests, Shape.JSON, _TOKENS),
     Target("journal", _journal, (JournalDamaged, UnsupportedFormat), _journals, Shape.JSON, _TOKENS),

@@ -11,8 +11,9 @@ import hmac
 import json
 from typing import Any
 
-from s3duct.app.pipeline.manifest_sealing import open_message, seal_message
+from s3duct.app.pipeline.manifest_sealing import seal_message
 from s3duct.domain.ports.cipher import Cipher
+from tests.support.sealing import open_message
 from tests.tamper.modes import Mode
 from tests.usecases.world import CHUNK, World, content
 

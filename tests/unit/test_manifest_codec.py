@@ -370,6 +370,36 @@ def test_the_name_of_a_chunk_is_the_choice_of_its_writer(key: str) -> None:
     assert check(document).chunks[1].key == key
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("s/x", "s/x"), ("s/x", "s/y/x", "s/x"), ("s/chunk-000001", "s/chunk-000001"),
+        ("s/chunk-000002", "s/x", "s/chunk-000002"),
+        ("s/x", "s/gen-00000000/chunk-000002", "s/gen-00000000/chunk-000002"), ("s/chunk-0000001", "s/chunk-0000001"),
+    ],
+)  # fmt: skip
+def test_two_chunks_of_one_key_are_refused_whatever_it_says(keys: tuple[str, ...]) -> None:
+    document = json.loads(encode_manifest(manifest_of([b"c"] * len(keys))))
+    for record, key in zip(document["chunks"], keys, strict=True):
+        record["s3_key"] = key
+    with pytest.raises(ManifestInvalid, match="the same key"):
+        check(document)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("s/chunk-000001", "s/chunk-000000"), ("s/chunk-000007", "s/chunk-000001"), ("s/chunk-0000001", "s/chunk-000001"),
+        ("s/gen-00000000/chunk-000001", "s/chunk-000001"), ("s/x", "s/X"),
+    ],
+)  # fmt: skip
+def test_keys_that_say_another_index_are_the_choice_of_their_writer(keys: tuple[str, ...]) -> None:
+    document = json.loads(encode_manifest(manifest_of([b"c"] * len(keys))))
+    for record, key in zip(document["chunks"], keys, strict=True):
+        record["s3_key"] = key
+    assert [chunk.key for chunk in check(document).chunks] == list(keys)
+
+
 def test_indices_out_of_order_are_refused() -> None:
     document = sample()
     document["chunks"].reverse()

@@ -11,7 +11,7 @@ from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.pipeline import manifest_io
 from s3duct.app.pipeline.manifest_io import load_manifest
-from s3duct.app.pipeline.manifest_sealing import is_sealed, open_message, seal_message
+from s3duct.app.pipeline.manifest_sealing import is_sealed, seal_message
 from s3duct.domain.errors import (
     DecryptionFailed,
     KeyRequired,
@@ -25,6 +25,7 @@ from s3duct.domain.manifest import Manifest
 from s3duct.domain.manifest_codec import encode_manifest
 from s3duct.domain.names import StreamLocation
 from s3duct.domain.ports.object_store import Bytes, ObjectStore, StoredObject
+from tests.support.sealing import open_message
 from tests.unit.saying import assert_well_said, run
 from tests.unit.strategies import manifest_of, manifests
 

@@ -17,7 +17,7 @@ from s3duct.adapters.age.cipher import AgeCipher
 from s3duct.adapters.plain import PlainCipher
 from s3duct.app.pipeline.manifest_io import StoredManifest, open_manifest
 from s3duct.app.pipeline.manifest_io import prepare_manifest as prepare_apart
-from s3duct.app.pipeline.manifest_sealing import is_sealed, open_message, seal_message
+from s3duct.app.pipeline.manifest_sealing import is_sealed, seal_message
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import KeyRequired, ManifestInvalid, S3ductError, UnsupportedFormat, WrongKey
 from s3duct.domain.manifest import Manifest
@@ -26,6 +26,7 @@ from s3duct.domain.manifest_mac import ManifestMac, attach_mac, mac_in
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
 from s3duct.domain.names import StreamLocation
 from tests.support.age_keys import KINDS, key_pair
+from tests.support.sealing import open_message
 from tests.unit.saying import assert_well_said, run
 from tests.unit.strategies import manifest_of, manifests
 
@@ -90,7 +91,7 @@ def test_what_was_prepared_is_opened(cipher: Cipher, manifest: Manifest) -> None
 @pytest.mark.parametrize("sealed", [False, True])
 def test_aes_puts_a_mac_into_every_manifest(sealed: bool) -> None:
     content = prepare_manifest(manifest_for(KEY, sealed=sealed), KEY)
-    text = open_message(KEY, bytearray(content)) if sealed else content
+    text = open_message(KEY, content) if sealed else content
     document = json.loads(text)
     mac = mac_in(document)
     assert mac is not None

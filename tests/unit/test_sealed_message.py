@@ -8,13 +8,13 @@ import pytest
 
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.hashing import HashlibHasher
-from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.sealed_message import SealedMessage
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.ports.chunk_memory import Placement
 from s3duct.domain.sizes import KIB, MIB
 from tests.fakes.chunk_memory import FakeChunkMemory
+from tests.support.sealing import open_message
 from tests.unit.saying import run
 
 KEY = bytes(32)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import REFRESH_EVERY_S, SEGMENT_RECORDS
 from s3duct.domain.errors import RunInProgress, SourceError, StoreError, UsageError
 from s3duct.domain.events import Notice, TransferStarted
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, refused, unavailable
 from tests.fakes.pipe import FakeSource
+from tests.support.sealing import open_message
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop, until
 from tests.usecases.world import CHUNK, NAME, World, aes, content
 

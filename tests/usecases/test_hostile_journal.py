@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from s3duct.app.pipeline import bucket_journal
-from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.claim import MAX_CLAIM_BYTES, SEGMENT_RECORDS
 from s3duct.domain.errors import AccessDenied, JournalDamaged, RunInProgress, StreamExists
 from s3duct.domain.journal_codec import checked_line
@@ -17,6 +16,7 @@ from s3duct.domain.resume import OnDivergence, ResumeFrom
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for, unavailable
 from tests.fault.invariant import watched
+from tests.support.sealing import open_message
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop, until
 from tests.usecases.world import CHUNK, NAME, World, aes, content
 

@@ -6,7 +6,6 @@ import hashlib
 
 import pytest
 
-from s3duct.app.pipeline.manifest_sealing import open_message
 from s3duct.domain.errors import (
     ChunkDamaged,
     DowngradeRefused,
@@ -17,6 +16,7 @@ from s3duct.domain.errors import (
 )
 from s3duct.domain.manifest_trust import ManifestTrust
 from s3duct.domain.ports.cipher import Cipher
+from tests.support.sealing import open_message
 from tests.usecases.loop import failure_of, on_loop, on_quick_loop
 from tests.usecases.trusting import DATA, MINE, THEIRS, accepted, alter, refused, stored
 from tests.usecases.world import CHUNK, OTHER_KEY, PLAIN_KEYS, World, aes, content

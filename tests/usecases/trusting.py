@@ -6,11 +6,12 @@ import hashlib
 import json
 from typing import Any
 
-from s3duct.app.pipeline.manifest_sealing import open_message, seal_message
+from s3duct.app.pipeline.manifest_sealing import seal_message
 from s3duct.domain.errors import S3ductError
 from s3duct.domain.manifest_trust import DEFAULT_TRUST, ManifestTrust
 from s3duct.domain.ports.cipher import Cipher
 from tests.support.age_keys import key_pair
+from tests.support.sealing import open_message
 from tests.usecases.loop import failure_of
 from tests.usecases.world import CHUNK, World, content
 

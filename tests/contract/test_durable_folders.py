@@ -1,0 +1,90 @@
+"""Folders are brought to the disk after what was made in them, by as few calls as that takes."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from s3duct.adapters.object_store import durable_folders
+from s3duct.adapters.object_store.durable_folders import DurableFolders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LONG_S = 30
+
+
+class Disk:
+    """Stands in for fsync: notes what was there each time, and waits at a gate if there is one."""
+
+    def __init__(self) -> None:
+        self.synced: list[tuple[Path, frozenset[str]]] = []
+        self.begun = threading.Event()
+        self.gate: threading.Event | None = None
+        self.error: OSError | None = None
+
+    def fsync(self, path: Path) -> None:
+        self.synced.append((path, frozenset(child.name for child in path.iterdir())))
+        gate, self.gate = self.gate, None
+        self.begun.set()
+        if gate is not None:
+            assert gate.wait(LONG_S)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    made = Disk()
+    monkeypatch.setattr(durable_folders, "fsync", made.fsync)
+    return made
+
+
+def start(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_folder_and_all_above_it_up_to_the_top_are_settled(tmp_path: Path, disk: Disk) -> None:
+    lowest = tmp_path / "bucket" / "a" / "b"
+    lowest.mkdir(parents=True)
+    DurableFolders(tmp_path / "bucket").settle(lowest)
+    assert [path for path, _ in disk.synced] == [lowest, lowest.parent, lowest.parent.parent]
+
+
+def test_who_comes_meanwhile_is_served_together_and_after_it_came(tmp_path: Path, disk: Disk) -> None:
+    folders = DurableFolders(tmp_path)
+    gate = disk.gate = threading.Event()
+    threads = [start(lambda: folders.settle(tmp_path))]
+    assert disk.begun.wait(LONG_S)
+    came = threading.Barrier(5)
+
+    def make(name: str) -> None:
+        (tmp_path / name).touch()
+        came.wait(LONG_S)
+        folders.settle(tmp_path)
+        assert any(name in there for _, there in disk.synced)
+
+    threads += [start(lambda name=name: make(name)) for name in "abcd"]  # type: ignore[misc]  # mypy: lambda's default
+    came.wait(LONG_S)
+    gate.set()
+    for thread in threads:
+        thread.join(LONG_S)
+    assert 2 <= len(disk.synced) <= 5
+    assert {"a", "b", "c", "d"} <= disk.synced[-1][1]
+
+
+def test_what_fails_fails_for_all_that_it_was_done_for_and_for_nobody_else(
+    tmp_path: Path, disk: Disk
+) -> None:
+    folders = DurableFolders(tmp_path)
+    disk.error = OSError(errno.EIO, "broken")
+    with pytest.raises(OSError, match="broken"):
+        folders.settle(tmp_path)
+    disk.error = None
+    folders.settle(tmp_path)
