@@ -38,8 +38,14 @@ _EITHER_WAY = {"usecases", "fault", "tamper"}
 
 @pytest.fixture(autouse=True)
 def small_chunks_go_either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every second test of these suites, whose chunks are small, take the way of large ones; always the same tests."""
-    if request.path.parent.name in _EITHER_WAY and zlib.crc32(request.node.nodeid.encode()) % 2:
+    """Let a third of the tests of these suites, whose chunks are tiny, go as small ones do, and a third as large ones.
+
+    Always the same tests.
+    """
+    way = zlib.crc32(request.node.nodeid.encode()) % 3 if request.path.parent.name in _EITHER_WAY else 0
+    if way > 0:
+        monkeypatch.setattr(lanes, "_TINY_BYTES", -1)
+    if way > 1:
         monkeypatch.setattr(lanes, "_SMALL_BYTES", -1)
 
 

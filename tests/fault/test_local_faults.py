@@ -121,7 +121,7 @@ async def test_memory_and_disk_that_are_full_when_reading(number: int, sealed: b
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=scene_id)
-@pytest.mark.parametrize("number", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 6])
 @on_quick_loop
 async def test_a_source_that_fails_at_any_read(number: int, scene: Scene) -> None:
     world = await scene.begin()

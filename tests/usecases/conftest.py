@@ -25,4 +25,5 @@ def quick_collections() -> Iterator[None]:
 @pytest.fixture
 def by_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small chunks go the way of large ones: lane by lane and piece by piece."""
+    monkeypatch.setattr(lanes, "_TINY_BYTES", -1)
     monkeypatch.setattr(lanes, "_SMALL_BYTES", -1)
