@@ -24,7 +24,7 @@ _DEFAULT_PART_BYTES = 8 * MIB
 
 _GENERATION_DIGITS = 8
 _GENERATION = re.compile(r"[0-9a-f]{8}")
-_OWN_KEY = re.compile(r"(?:gen-([0-9a-f]{8})/)?chunk-([0-9]{6,})")
+_OWN_KEY = re.compile(r"(?:gen-([0-9a-f]{8})/)?chunk-([0-9]{6,19})")
 _GENERATION_FOLDER = re.compile(r"(?:.*/)?gen-[0-9a-f]{8}", re.DOTALL)
 
 

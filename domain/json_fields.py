@@ -43,6 +43,8 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
 class Elements:
     """The elements of a JSON list that is not held (see `json_pieces`): each pass over them parses them anew."""
 
+    __slots__ = ("_count", "_parse")
+
     def __init__(self, parse: Callable[[], Iterator[Any]], count: int) -> None:
         """Take what begins a pass, and how many elements it gives."""
         self._parse = parse

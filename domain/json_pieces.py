@@ -1,4 +1,4 @@
-"""A large JSON object, parsed piece by piece: a list that is a member of it is never held whole, as text or parsed.
+"""A large JSON object, parsed piece by piece: its long list is never held whole, as text or parsed.
 
 What is refused is what `json_fields.parse_json_object` refuses.
 """
@@ -20,8 +20,8 @@ _MAY_GO_ON = ("", ".", "e", "E")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def parse_large_object(data: bytes | bytearray) -> dict[str, Any]:
-    """As `parse_json_object`, but lists that are members of it are `Elements`, which read on in `data` when they are asked.
+def parse_large_object(data: bytes | bytearray, *, list_key: str) -> dict[str, Any]:
+    """As `parse_json_object`, but a list of that key is `Elements`, which read on in `data` when they are asked.
 
     Raises:
         ManifestInvalid: it is no JSON object, anywhere: nothing of it is given out before its end was seen.
@@ -30,7 +30,7 @@ def parse_large_object(data: bytes | bytearray) -> dict[str, Any]:
     with json_only():
         cursor = _Cursor(data)
         is_object = cursor.peek() == "{"
-        document = unique_keys(list(_members(data, cursor))) if is_object else cursor.value()
+        document = unique_keys(list(_members(data, cursor, list_key))) if is_object else cursor.value()
         if cursor.peek():
             cursor.fail("extra data")
     if not is_object:
@@ -38,7 +38,7 @@ def parse_large_object(data: bytes | bytearray) -> dict[str, Any]:
     return document
 
 
-def _members(data: bytes | bytearray, cursor: _Cursor) -> Iterator[tuple[str, Any]]:
+def _members(data: bytes | bytearray, cursor: _Cursor, list_key: str) -> Iterator[tuple[str, Any]]:
     cursor.take("{")
     if cursor.peek() == "}":
         cursor.take("}")
@@ -48,7 +48,8 @@ def _members(data: bytes | bytearray, cursor: _Cursor) -> Iterator[tuple[str, An
             cursor.fail("a key is missing")
         key = cursor.value()
         cursor.take(":")
-        yield key, _elements(data, cursor) if cursor.peek() == "[" else cursor.value()
+        is_long = key == list_key and cursor.peek() == "["
+        yield key, _elements(data, cursor) if is_long else cursor.value()
         if cursor.peek() != ",":
             break
         cursor.take(",")
@@ -56,7 +57,7 @@ def _members(data: bytes | bytearray, cursor: _Cursor) -> Iterator[tuple[str, An
 
 
 def _elements(data: bytes | bytearray, cursor: _Cursor) -> Elements:
-    start = cursor.offset_bytes
+    start = cursor.offset_bytes()
     return Elements(partial(_parse_again, data, start), sum(1 for _ in cursor.elements()))
 
 
@@ -76,10 +77,14 @@ class _Cursor:
         self._decoded = start
         self._text = ""
         self._at = 0
+        # Offset in `data` of place `_counted` in `_text`: what has been counted is not counted again.
+        self._offset = start
+        self._counted = 0
 
-    @property
     def offset_bytes(self) -> int:
-        return self._decoded - len(self._text[self._at :].encode("utf-8"))
+        self._offset += len(self._text[self._counted : self._at].encode("utf-8"))
+        self._counted = self._at
+        return self._offset
 
     def peek(self) -> str:
         """Pass over space; return the character behind it, none at the end of the text."""
@@ -133,10 +138,11 @@ class _Cursor:
         """Append a window of text, or as much as there is already. Return False, and change nothing, at the end."""
         if self._decoded == len(self._data):
             return False
+        self.offset_bytes()
         rest = self._text[self._at :]
         window = self._data[self._decoded : self._decoded + max(_WINDOW_BYTES, len(rest))]
         is_last = self._decoded + len(window) == len(self._data)
         more, size_bytes = codecs.utf_8_decode(window, "strict", is_last)
         self._decoded += size_bytes
-        self._text, self._at = rest + more, 0
+        self._text, self._at, self._counted = rest + more, 0, 0
         return True

@@ -107,7 +107,12 @@ def decode_manifest(data: bytes | bytearray, *, name: str, under_prefix: bool = 
         ManifestInvalid: not JSON, a wrong type, a value out of range, or inconsistent with itself.
         UnsupportedFormat: a newer format version or an unknown encryption method.
     """
-    return read_document(parse_large_object(data), name=name, under_prefix=under_prefix)
+    return read_document(parse_document(data), name=name, under_prefix=under_prefix)
+
+
+def parse_document(data: bytes | bytearray) -> dict[str, Any]:
+    """Parse a manifest, without its chunks, which are `Elements`. Raises `ManifestInvalid`: not JSON."""
+    return parse_large_object(data, list_key="chunks")
 
 
 def read_document(document: Mapping[str, Any], *, name: str, under_prefix: bool = False) -> Manifest:

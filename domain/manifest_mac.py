@@ -39,7 +39,7 @@ def covered_bytes(document: Mapping[str, Any]) -> bytes:
 def covered_pieces_of(document: Mapping[str, Any]) -> Iterator[bytes]:
     """As `covered_bytes`, piece by piece: the elements of long lists (the chunks) one by one.
 
-    Of a document of `parse_large_object` they are parsed anew, which is never all at once.
+    Of a document of `parse_document` they are parsed anew, which is never all at once.
     """
     extension = document.get(EXTENSION)
     if isinstance(extension, dict):

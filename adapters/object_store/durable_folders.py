@@ -5,6 +5,7 @@ Threads that ask while it is being done for others wait, and are served together
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -36,7 +37,15 @@ class DurableFolders:
                     self._next = _Together()
                 together.settle(self._top)
         if together.error is not None:
-            raise OSError(together.error.errno, together.error.strerror)
+            self._settle_alone(folder)
+
+    def _settle_alone(self, folder: Path) -> None:
+        """The folder of another may have been removed meanwhile, which is no reason to fail here."""
+        alone = _Together()
+        alone.folders.add(folder)
+        alone.settle(self._top)
+        if alone.error is not None:
+            raise alone.error
 
 
 class _Together:
@@ -46,15 +55,21 @@ class _Together:
         self.error: OSError | None = None
 
     def settle(self, top: Path) -> None:
-        self.is_settled = True
-        above = {
-            path for folder in self.folders for path in (folder, *folder.parents) if path.is_relative_to(top)
-        }
         try:
-            for path in sorted(above, reverse=True):
+            for path in sorted(self._up_to(top), reverse=True):
                 fsync(path)
         except OSError as error:
             self.error = error
+        except BaseException:
+            self.error = OSError(errno.EIO, "not known to be there")
+            raise
+        finally:
+            self.is_settled = True
+
+    def _up_to(self, top: Path) -> set[Path]:
+        return {
+            path for folder in self.folders for path in (folder, *folder.parents) if path.is_relative_to(top)
+        }
 
 
 def fsync(path: Path) -> None:

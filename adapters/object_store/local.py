@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 # obstore writes to `KEY#N` and renames at the end.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEFTOVER = re.compile(r"(?P<key>.*)#\d+", re.DOTALL)
 
 
@@ -126,6 +129,11 @@ class LocalObjectStore(ObstoreObjectStore):
             raise UsageError(
                 f"a local folder cannot hold the key {key!r}: names that end in '#' and digits are taken"
             )
+        if not key.isascii() and sys.getfilesystemencoding() != "utf-8":
+            # obstore reads UTF-8, whatever the locale; a folder with one name in another encoding cannot be listed.
+            raise UsageError(
+                f"the key {key!r} needs file names in UTF-8", hint="set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
+            )
 
     def _translate(self, error: Exception, key: str) -> Exception:
         translated = super()._translate(error, key)
@@ -140,6 +148,8 @@ class LocalObjectStore(ObstoreObjectStore):
         except OSError as error:
             if create_only and isinstance(error, FileExistsError):
                 raise ObjectExists(f"the object {key!r} exists already") from None
+            if error.errno in _FULL and not create_only:  # a key that is replaced has one writer
+                self._remove_leftovers(key)
             raise LocalResourceError(f"cannot write {str(path)!r}: {error.strerror}") from error
         self._settle_folders(path)
 

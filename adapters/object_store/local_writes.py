@@ -6,6 +6,7 @@ obstore would take two threads more for it, whose answers may be lost (`lost_ans
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 from pathlib import Path
@@ -52,9 +53,16 @@ def _open_beside(path: Path) -> tuple[str, int]:
         except FileNotFoundError:
             if has_folder:
                 raise
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(path.parent)
             has_folder = True
     raise AssertionError("numbers do not end")
+
+
+def _make_folders(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # which would be taken for the object
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _write_all(descriptor: int, data: Bytes) -> None:

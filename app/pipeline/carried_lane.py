@@ -20,8 +20,10 @@ class CarriedLane:
 
     def begin(self, position: int) -> bool:
         """Take the lane along from `position` on, until `end`; False if it is elsewhere, or let go of."""
-        self._is_in_use = not self._is_wanted and self.position == position
-        return self._is_in_use
+        if self._is_in_use or self._is_wanted or self.position != position:
+            return False
+        self._is_in_use = True
+        return True
 
     def end(self) -> None:
         """The lane has taken in what is in front of `position`, which whoever takes it along moves, on any thread."""

@@ -13,9 +13,8 @@ from s3duct.app.pipeline.manifest_sealing import is_sealed, open_sealed_manifest
 from s3duct.app.pipeline.workers import run_apart
 from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import ManifestInvalid, ObjectNotFound, StreamNotFound
-from s3duct.domain.json_pieces import parse_large_object
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, read_document
+from s3duct.domain.manifest_codec import MAX_MANIFEST_BYTES, parse_document, read_document
 from s3duct.domain.manifest_head import ManifestHead, read_head
 from s3duct.domain.manifest_mac import ManifestMac, covered_pieces_of, mac_in
 from s3duct.domain.manifest_trust import OpenedManifest, Proof
@@ -96,7 +95,7 @@ def _open_now(
     if sealed:
         open_sealed_manifest(content, location.name, cipher)
     try:
-        document = parse_large_object(content)
+        document = parse_document(content)
         manifest = read_document(document, name=location.name, under_prefix=under_prefix)
         return OpenedManifest(manifest, sealed, stored.sha256, _proof(document, cipher, sealed=sealed))
     finally:

@@ -26,6 +26,7 @@ class Disk:
         self.begun = threading.Event()
         self.gate: threading.Event | None = None
         self.error: OSError | None = None
+        self.unforeseen: BaseException | None = None
 
     def fsync(self, path: Path) -> None:
         self.synced.append((path, frozenset(child.name for child in path.iterdir())))
@@ -33,6 +34,9 @@ class Disk:
         self.begun.set()
         if gate is not None:
             assert gate.wait(LONG_S)
+        unforeseen, self.unforeseen = self.unforeseen, None
+        if unforeseen is not None:
+            raise unforeseen
         if self.error is not None:
             raise self.error
 
@@ -88,3 +92,26 @@ def test_what_fails_fails_for_all_that_it_was_done_for_and_for_nobody_else(
         folders.settle(tmp_path)
     disk.error = None
     folders.settle(tmp_path)
+
+
+def test_a_folder_that_was_removed_fails_for_who_asked_for_it_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    folders = DurableFolders(tmp_path)
+    together = folders._next
+    together.folders.add(tmp_path / "gone")
+    folders.settle(tmp_path / "there")
+    assert together.error is not None
+    with pytest.raises(FileNotFoundError):
+        folders.settle(tmp_path / "gone")
+
+
+def test_what_ends_unforeseen_is_not_taken_for_done(tmp_path: Path, disk: Disk) -> None:
+    """By those who share it: each then does it alone."""
+    folders = DurableFolders(tmp_path)
+    together = folders._next
+    together.folders.add(tmp_path)
+    disk.unforeseen = MemoryError()
+    with pytest.raises(MemoryError):
+        folders.settle(tmp_path)
+    assert together.is_settled
+    assert together.error is not None

@@ -83,3 +83,9 @@ def test_of_those_who_make_it_at_the_same_time_one_does(folder: Path) -> None:
     (made,) = (outcome for outcome in outcomes if outcome != "refused")
     assert path.read_bytes() == bytes([int(made.split()[1])]) * 1000
     assert [child.name for child in folder.iterdir()] == ["object"]
+
+
+def test_a_folder_that_cannot_be_made_is_not_taken_for_the_object(folder: Path) -> None:
+    (folder / "a").symlink_to(folder / "nowhere")
+    with pytest.raises(NotADirectoryError):
+        write_object(folder / "a" / "object", b"", create_only=True)

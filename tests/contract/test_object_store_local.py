@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import resource
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,3 +201,29 @@ def test_a_disk_that_takes_no_more_leaves_nothing_and_speaks_of_no_network(tmp_p
     assert "\n" not in caught.value.message
     assert files_in(tmp_path / "b") == []
     assert "endpoint" not in caught.value.hint
+
+
+def test_a_full_disk_is_not_kept_full_by_what_a_killed_write_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key#1").write_bytes(b"half")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = LocalObjectStore(tmp_path, create=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(LocalResourceError, match="No space left"):
+            asyncio.run(store.put("key", b"whole"))
+    assert not (tmp_path / "key#1").exists()
+
+
+def test_names_that_the_locale_would_write_otherwise_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    store = LocalObjectStore(tmp_path, create=False)
+    with pytest.raises(UsageError, match="UTF-8"):
+        asyncio.run(store.put("h\xe9", b""))
+    asyncio.run(store.put("he", b""))

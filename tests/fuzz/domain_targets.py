@@ -14,8 +14,13 @@ from s3duct.domain.encryption import EncryptionMethod
 from s3duct.domain.errors import JournalDamaged, ManifestInvalid, UnsupportedFormat, UsageError
 from s3duct.domain.journal_codec import checked_line, decode_journal, encode_header, encode_record_line
 from s3duct.domain.json_fields import Elements, parse_json_object
-from s3duct.domain.json_pieces import parse_large_object
-from s3duct.domain.manifest_codec import decode_manifest, encode_document, encode_manifest, manifest_document
+from s3duct.domain.manifest_codec import (
+    decode_manifest,
+    encode_document,
+    encode_manifest,
+    manifest_document,
+    parse_document,
+)
 from s3duct.domain.manifest_mac import ManifestMac, attach_mac, covered_bytes, mac_in
 from s3duct.domain.names import StreamLocation, stream_name_of_manifest_key
 from s3duct.domain.resume import JournalHeader, ManifestRecord, ResumePlan, RunBinding
@@ -51,7 +56,7 @@ def _check_keys(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _json_pieces(data: bytes) -> None:
-    document = parse_large_object(data)
+    document = parse_document(data)
     with must_hold():
         whole = {
             key: list(value) if isinstance(value, Elements) else value for key, value in document.items()

@@ -150,6 +150,24 @@ def test_a_lane_in_use_is_left_to_its_follower_only_after_that() -> None:
     run(scene())
 
 
+def test_another_attempt_does_not_free_a_lane_in_use() -> None:
+    carried = CarriedLane(hashlib.sha256())
+    assert carried.begin(0)
+    carried.let_go()
+    assert not carried.begin(0)
+    carried.let_go()
+
+    async def scene() -> None:
+        following = asyncio.ensure_future(carried.until_let_go())
+        await asyncio.sleep(0)
+        assert not following.done()
+        carried.position = 7
+        carried.end()
+        assert await following == 7
+
+    run(scene())
+
+
 def test_a_lane_is_taken_along_only_from_where_it_is() -> None:
     carried = CarriedLane(hashlib.sha256())
     assert not carried.begin(1)

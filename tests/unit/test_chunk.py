@@ -139,6 +139,7 @@ def test_parts_are_what_s3_allows_and_no_larger_than_needed(object_bytes: int) -
         ("a/b/chunk-00000", False), ("a/b/sub/chunk-000000", False), ("a/b/gen-0123abcd/gen-0123abcd/chunk-000000", False),
         ("a/b/gen-0123ABCD/chunk-000000", False), ("a/b/.manifest.json", False), ("a/bc/chunk-000000", False),
         ("x/a/b/chunk-000000", False), ("a/b/chunk-000000\n", False), ("a/b/chunk-00000\u0660", False),
+        ("a/b/chunk-" + "9" * 19, True), ("a/b/chunk-" + "9" * 20, False), ("a/b/chunk-" + "1" * 5000, False),
     ],
 )  # fmt: skip
 def test_chunk_keys_of_a_stream_are_told_from_those_of_streams_below(key: str, own: bool) -> None:

@@ -27,12 +27,12 @@ def whole(value: Any) -> Any:
     return list(value) if isinstance(value, Elements) else value
 
 
-def parsed(data: bytes, window: int) -> dict[str, Any] | None:
+def parsed(data: bytes, window: int, list_key: str = "a") -> dict[str, Any] | None:
     """Return what is read through a small window, None if it is refused."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_pieces, "_WINDOW_BYTES", window)
         try:
-            document = parse_large_object(bytearray(data))
+            document = parse_large_object(bytearray(data), list_key=list_key)
         except ManifestInvalid as error:
             assert_well_said(error)
             return None
@@ -62,7 +62,7 @@ def test_any_object_is_what_it_is_at_once(
 ) -> None:
     data = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     expected = parsed_at_once(data)
-    found = parsed(data, window)
+    found = parsed(data, window, next(iter(document), "a"))
     assert found == expected
     if found is not None and expected is not None:
         assert list(found) == list(expected)
@@ -99,11 +99,11 @@ def test_so_are_the_borders_of_the_grammar(text: str, window: int) -> None:
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_what_nests_without_a_bottom_is_refused(opening: bytes) -> None:
     with pytest.raises(ManifestInvalid):
-        parse_large_object(b'{"a": [' + opening * 100_000)
+        parse_large_object(b'{"a": [' + opening * 100_000, list_key="a")
 
 
 def test_a_pass_that_has_too_little_stack_for_what_nests_deeply_says_so() -> None:
-    document = parse_large_object(b'{"a": [' + b"[" * 900 + b"]" * 900 + b"]}")
+    document = parse_large_object(b'{"a": [' + b"[" * 900 + b"]" * 900 + b"]}", list_key="a")
 
     def deeper(levels: int) -> list[Any]:
         return deeper(levels - 1) if levels else list(document["a"])
@@ -118,21 +118,39 @@ def test_a_pass_that_has_too_little_stack_for_what_nests_deeply_says_so() -> Non
 def test_a_mass_of_tiny_values_is_refused(element: str) -> None:
     data = b'{"x": [' + b",".join([element.encode()] * (MIB // 2)) + b"]}"
     with pytest.raises(ManifestInvalid, match="too many values"):
-        parse_large_object(data)
+        parse_large_object(data, list_key="x")
 
 
 def test_no_list_is_given_out_before_the_end_was_seen() -> None:
     with pytest.raises(ManifestInvalid, match="JSON"):
-        parse_large_object(b'{"a": [1, 2, 3], "b": [1, 2, 3')
+        parse_large_object(b'{"a": [1, 2, 3], "b": [1, 2, 3', list_key="a")
 
 
 def test_a_list_is_never_held_whole() -> None:
     data = json.dumps({"chunks": [RECORD] * 20_000, "behind": 1}).encode()
     tracemalloc.start()
     try:
-        document = parse_large_object(data)
+        document = parse_large_object(data, list_key="chunks")
         assert sum(record == RECORD for record in document["chunks"]) == len(document["chunks"]) == 20_000
         assert document["behind"] == 1
         assert tracemalloc.get_traced_memory()[1] < len(data) // 5
     finally:
         tracemalloc.stop()
+
+
+def test_lists_behind_a_long_text_are_counted_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hostile bucket says must not take time that grows with the square of it."""
+    counted = 0
+    cursor = json_pieces._Cursor
+    offset_bytes = cursor.offset_bytes
+
+    def count(self: Any) -> int:
+        nonlocal counted
+        counted += self._at - self._counted
+        return offset_bytes(self)
+
+    monkeypatch.setattr(cursor, "offset_bytes", count)
+    data = b'{"z":"' + b"x" * MIB + b'"' + b',"a":[]' * 1000 + b"}"
+    with pytest.raises(ManifestInvalid, match="JSON"):  # of two lists of one name
+        parse_large_object(data, list_key="a")
+    assert counted <= len(data)
