@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,7 +23,7 @@ _KINDS = "only ssh-ed25519 and ssh-rsa keys can encrypt"
 _MAX_PRIVATE_KEY_BYTES = 16 * 1024
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 # What `cryptography` raises about a key that it cannot read: by kind, by form, by arithmetic.
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError, InternalError)
 
 
 def is_ssh_public_key(text: str) -> bool:

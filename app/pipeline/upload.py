@@ -9,8 +9,9 @@ from typing import NamedTuple
 from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.lanes import PIECE_BYTES, is_small
 from s3duct.app.pipeline.mark import Mark
+from s3duct.app.pipeline.plain_message import PlainMessage
 from s3duct.app.pipeline.retrying import Retrier
-from s3duct.app.pipeline.sealed_message import SealedMessage, UploadAbandoned
+from s3duct.app.pipeline.sealed_message import SealedMessage
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import part_size_for
 from s3duct.domain.encryption import EncryptionMethod
@@ -110,14 +111,12 @@ class ChunkUploader:
         return self._cipher.sealed_size_bytes(plain_bytes) <= self._part_bytes
 
     async def _attempt_plain(self, key: str, region: Region, mark: Mark) -> UploadedChunk:
-        filled = await mark.reaches(self._part_bytes + 1)
-        if self._is_one_part(filled):
-            stored = await self._put(key, region.view[:filled])
+        message = PlainMessage(region, mark)
+        if self._is_one_part(await mark.reaches(self._part_bytes + 1)):
+            stored = await self._put(key, message.whole())
         else:
-            stored = await self._put_parts(
-                key, _pieces(region, mark), abandon=lambda: mark.fail(UploadAbandoned())
-            )
-        return self._as_given(stored, mark.position, None)
+            stored = await self._put_parts(key, message.pieces(), abandon=message.abandon)
+        return self._as_given(stored, message.size_bytes, None)
 
     async def _attempt_at_once(self, key: str, plain: memoryview) -> UploadedChunk:
         """Seal what is small by one call, and send it."""
@@ -182,13 +181,3 @@ class ChunkUploader:
             if not task.cancel() and not task.cancelled():
                 task.exception()  # seen: it need not be reported
             raise
-
-
-async def _pieces(region: Region, mark: Mark) -> AsyncIterator[Bytes]:
-    """Give out plain bytes as the mark moves."""
-    position = 0
-    while (ready := await mark.beyond(position)) > position:
-        stop = min(ready, position + PIECE_BYTES)
-        yield region.view[position:stop]
-        region.evict(position, stop)
-        position = stop

@@ -236,6 +236,16 @@ def test_a_private_key_that_would_take_too_long_to_check_is_refused_by_its_size(
             parse_ssh_identity(begin + b"A" * (16_384 - len(begin + end)) + end, what="the file")
 
 
+def test_a_private_key_that_is_too_short_is_refused() -> None:
+    """OpenSSL has no name for what is wrong with an Ed25519 key of 30 bytes in place of 32 (found by fuzzing)."""
+    pem = (
+        b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VxBCIEIIu20pVv1MXLNaWFCkUGhuy2UO0THPRY3TTLkuQJavJr"
+        b"\n-----END PRIVATE KEY-----\n"
+    )
+    with pytest.raises(KeySpecError, match="that can be read"):
+        parse_ssh_identity(pem, what="the file")
+
+
 @pytest.mark.parametrize("y", [1, 2**255 - 19, 2**255 - 18, 0, 2**255 - 20])
 def test_ed25519_points_without_use_are_refused(y: int) -> None:
     key = SshPublicKey.of(Ed25519PrivateKey.generate().public_key())

@@ -17,6 +17,7 @@ import pytest
 
 from s3duct.adapters.aesgcm import AesGcmCipher
 from s3duct.adapters.pipe_ends import DescriptorSink
+from s3duct.app.pipeline import download
 from s3duct.app.pipeline.workers import BlockingThread, Workers
 from s3duct.domain.errors import (
     Interrupted,
@@ -377,8 +378,11 @@ class GatedCipher(AesGcmCipher):
 
 @pytest.mark.parametrize("deep", [None, True])
 @on_loop
-async def test_a_second_attempt_waits_until_the_first_one_is_out_of_the_buffer(deep: bool | None) -> None:
+async def test_a_second_attempt_waits_until_the_first_one_is_out_of_the_buffer(
+    deep: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Opening works in place, on a thread that cancelling does not stop: it would decrypt what arrives next."""
+    monkeypatch.setattr(download, "PIECE_BYTES", 100)
     writer = World(cipher=aes())
     await writer.put(content(CHUNK))
     cipher = GatedCipher()
