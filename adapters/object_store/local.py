@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 _READ_BYTES = 1 << 20
-# obstore writes to `KEY#N` and renames at the end.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# obstore writes to `KEY#N` and renames at the end.
 _LEFTOVER = re.compile(r"(?P<key>.*)#\d+", re.DOTALL)
 
 

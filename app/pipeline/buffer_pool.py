@@ -144,7 +144,7 @@ class BufferPool:
                     failures[decision] = error
                     continue
                 lease = Lease(region, size_bytes, overhead_bytes)
-                self._take(lease, decision)
+                self._take(lease, decision, before=usage)
             for placement, failure in failures.items():
                 self._tell_once(placement, failure, "going on without it as long as that is possible")
             return lease
@@ -160,10 +160,9 @@ class BufferPool:
         self._unfilled.discard(lease)
         self._returned.set()
 
-    def _take(self, lease: Lease, placement: Admission) -> None:
-        was_enough = keeps_busy(self._usage())
+    def _take(self, lease: Lease, placement: Admission, *, before: BufferUsage) -> None:
         self._leases.add(lease)
-        if not was_enough and keeps_busy(self._usage()):
+        if not keeps_busy(before) and keeps_busy(self._usage()):
             # Whether more would be of use shows only now: before, the processors may have had nothing to do.
             self._host.count_idle_time()
         self._unfilled.add(lease)

@@ -43,11 +43,10 @@ def is_sealed(stored: bytes | bytearray) -> bool:
 
 def seal_message(cipher: Cipher, plain: bytes | bytearray) -> bytes:
     """Seal a whole small message."""
-    sealer = cipher.sealer()
-    return bytes(sealer.update(memoryview(plain))) + bytes(sealer.finish())
+    return bytes(seal_pieces(cipher, (plain,)))
 
 
-def seal_pieces(cipher: Cipher, pieces: Iterable[bytes]) -> bytearray:
+def seal_pieces(cipher: Cipher, pieces: Iterable[bytes | bytearray]) -> bytearray:
     """Seal a message piece by piece: of a large one, no more than its sealed form is ever held."""
     sealer = cipher.sealer()
     sealed = bytearray()

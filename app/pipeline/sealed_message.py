@@ -87,13 +87,12 @@ class SealedMessage:
 
     async def _sealed(self, start: int, stop: int, room: memoryview | None) -> memoryview:
         plain = self._region.view[start:stop]
-        if self._carried is not None and self._carried.begin(start):
-            try:
-                sealed = await self._workers.run(self._seal, plain, room, self._carried)
-            finally:
-                self._carried.end()
-        else:
-            sealed = await self._workers.run(self._seal, plain, room, None)
+        carried = self._carried if self._carried is not None and self._carried.begin(start) else None
+        try:
+            sealed = await self._workers.run(self._seal, plain, room, carried)
+        finally:
+            if carried is not None:
+                carried.end()
         self._region.evict(start, stop)
         self._given_bytes += len(sealed)
         return sealed
