@@ -71,6 +71,7 @@ class BufferPool:
         self._unfilled: set[Lease] = set()
         self._returned = asyncio.Event()
         self._has_served = False
+        self._most_at_once = 0
         # What the user was told of, and has not worked since: a long run must not say it before every chunk. `ABORT` stands
         # for a wait with nothing in flight.
         self._told: set[Admission] = set()
@@ -144,7 +145,7 @@ class BufferPool:
                     failures[decision] = error
                     continue
                 lease = Lease(region, size_bytes, overhead_bytes)
-                self._take(lease, decision, before=usage)
+                self._take(lease, decision)
             for placement, failure in failures.items():
                 self._tell_once(placement, failure, "going on without it as long as that is possible")
             return lease
@@ -160,11 +161,13 @@ class BufferPool:
         self._unfilled.discard(lease)
         self._returned.set()
 
-    def _take(self, lease: Lease, placement: Admission, *, before: BufferUsage) -> None:
+    def _take(self, lease: Lease, placement: Admission) -> None:
         self._leases.add(lease)
-        if not keeps_busy(before) and keeps_busy(self._usage()):
-            # Whether more would be of use shows only now: before, the processors may have had nothing to do.
-            self._host.count_idle_time()
+        if len(self._leases) > self._most_at_once:
+            self._most_at_once = len(self._leases)
+            if keeps_busy(self._usage()):
+                # Whether more would be of use shows only now: before, the processors may have had less to do.
+                self._host.count_idle_time()
         self._unfilled.add(lease)
         self._recent.granted(lease.memory_bytes)
         self._has_served = True

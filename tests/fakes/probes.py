@@ -30,17 +30,22 @@ class FakeMemory(MemoryProbe):
 
 
 class FakeProcessors(ProcessorProbe):
-    """`idle` can be changed at any time."""
+    """`idle` can be changed at any time; with `counts`, it is known only after `passes` since the last beginning."""
 
-    def __init__(self, idle: float = 1.0) -> None:
+    def __init__(self, idle: float = 1.0, *, counts: bool = False) -> None:
         """Begin with that much of their time unused."""
         self.idle = idle
-        self.beginnings = 0
+        self._counts = counts
+        self._is_known = not counts
 
     def begin(self) -> None:
-        """Counted in `beginnings`."""
-        self.beginnings += 1
+        """Nothing is known any more, if that counts."""
+        self._is_known = not self._counts
+
+    def passes(self) -> None:
+        """So much time passes that something is known."""
+        self._is_known = True
 
     def idle_share(self) -> float:
-        """As set."""
-        return self.idle
+        """As set, or 0 while nothing is known."""
+        return self.idle if self._is_known else 0.0

@@ -239,7 +239,8 @@ def test_a_wish_that_nothing_can_meet_is_refused(wishes: BufferWishes) -> None:
     ("idle", "chunks", "in_use", "expected"),
     [
         (0.5, 3, 384 * MIB, Admission.MEMORY),
-        (0.05, 3, 384 * MIB, Admission.ENOUGH),
+        (0.3, 3, 384 * MIB, Admission.MEMORY),
+        (0.29, 3, 384 * MIB, Admission.ENOUGH),
         (0.05, 2, 2 * GIB, Admission.MEMORY),  # few large ones
         (0.05, 9, 384 * MIB - 1, Admission.MEMORY),  # many small ones
         (0.05, 0, 0, Admission.MEMORY),

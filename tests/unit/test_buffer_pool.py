@@ -54,10 +54,16 @@ class Bench:
         self.limits = BufferLimits(memory, scratch, chunks)
         self.clock = FakeClock()
         self.events: list[Event] = []
+        self.wishes = wishes or Limits(memory, scratch, chunks)
+        self.cost_bytes = cost
+        self.make_pool()
+
+    def make_pool(self) -> None:
+        """Begin anew, with what has been changed since."""
         self.pool = BufferPool(
             Host(self.memory, self.disk, self.probe, self.processors),
-            wishes or Limits(memory, scratch, chunks),
-            cost_bytes=cost,
+            self.wishes,
+            cost_bytes=self.cost_bytes,
             clock=self.clock,
             listener=self.events.append,
         )
@@ -357,13 +363,7 @@ def test_memory_that_is_kept_is_ours_to_use_and_given_back_when_it_is_of_no_use(
     bench = Bench(spare_memory=0)
     memory = bench.memory = KeepingMemory()
     memory.kept = 10
-    bench.pool = BufferPool(
-        Host(memory, bench.disk, bench.probe, bench.processors),
-        Limits(100, 100, 10),
-        cost_bytes=1,
-        clock=bench.clock,
-        listener=bench.events.append,
-    )
+    bench.make_pool()
     assert bench.must_take(10).region.placement is Placement.MEMORY
     assert memory.trimmed == 0
     bench.must_take(11)
@@ -412,9 +412,32 @@ def test_everybody_who_waits_gets_a_turn_and_no_limit_is_passed(
     run(scene())
 
 
-def test_idle_time_counts_from_when_more_chunks_would_be_of_no_use_to_busy_processors() -> None:
-    """What was idle before that says nothing: there was nothing to do."""
+def counting_bench() -> Bench:
     bench = Bench(wishes=BufferWishes(memory_bytes=2 * GIB), spare_memory=8 * GIB, cost=128 * MIB)
-    for overhead, beginnings in ((0, 0), (200 * MIB, 0), (183 * MIB, 0), (MIB, 1), (128 * MIB, 1)):
-        assert bench.take(1, overhead) is not None
-        assert bench.processors.beginnings == beginnings
+    bench.processors = FakeProcessors(1.0, counts=True)
+    bench.make_pool()
+    return bench
+
+
+def test_idle_time_before_there_was_enough_to_do_brings_no_more_chunks() -> None:
+    bench = counting_bench()
+    bench.processors.passes()
+    for _ in range(3):
+        bench.must_take(1, 128 * MIB)
+    assert bench.take(1, 128 * MIB) is None
+
+
+def test_processors_that_stay_idle_bring_one_more_chunk_at_a_time() -> None:
+    bench = counting_bench()
+    first, *_ = (bench.must_take(1, 128 * MIB) for _ in range(3))
+    bench.processors.passes()
+    bench.pool.release(first)
+    # In place of the one that has come back, which changes nothing; then one more, and it has to show what that changes.
+    bench.must_take(1, 128 * MIB)
+    bench.must_take(1, 128 * MIB)
+    assert bench.take(1, 128 * MIB) is None
+    bench.processors.passes()
+    bench.must_take(1, 128 * MIB)
+    bench.processors.idle = 0.0
+    bench.processors.passes()
+    assert bench.take(1, 128 * MIB) is None
