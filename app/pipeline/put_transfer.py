@@ -11,10 +11,10 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from s3duct.app.pipeline.batches import Patience
 from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.carried_lane import CarriedLane
 from s3duct.app.pipeline.continuation import Continuation
+from s3duct.app.pipeline.held_hashes import HeldHashes
 from s3duct.app.pipeline.lanes import PIECE_BYTES, HashLanes, is_tiny
 from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.parallel import cancel_all
@@ -36,8 +36,6 @@ T = TypeVar("T")
 
 # How long chunks that are read whole may still take to be stored after a request to stop, or when the source has failed.
 _STOP_GRACE_S = 10.0
-# How long the hashes of a chunk that is on its way may wait for those of others, with which they go faster.
-_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class PutTransfer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: asyncio.Future[None] = loop.create_future()
         self._records = GatheredRecords()
-        self._patience: dict[int, tuple[Patience, CarriedLane | None]] = {}
+        self._held_hashes = HeldHashes()
         self._resumed_chunks = 0
         self._total_bytes = 0
 
@@ -110,8 +108,7 @@ class PutTransfer:
         watching.add_done_callback(self._note_failure)
         try:
             link_to_come, chunk_count = await self._unless_over(self._read_all(reader))
-            for patience, _ in self._patience.values():
-                patience.end()  # no others will come
+            self._held_hashes.expect_no_others()
             link = await self._unless_over(_result_of(link_to_come))
             self._continuation.judge_end(chunk_count)
             while self._tasks:
@@ -209,7 +206,10 @@ class PutTransfer:
             carried = self._carried_lane(index)
             uploading = asyncio.ensure_future(self._upload_when_due(index, lease, mark, before, carried))
             uploading.add_done_callback(self._note_failure)
-        patience = self._patience_with(index, uploading, carried)
+        patience = None
+        if uploading is not None and self._continuation.nothing_waits_for(index):
+            patience = self._held_hashes.hold(index, carried)
+            uploading.add_done_callback(lambda _: self._held_hashes.want(index))
         try:
             digest = await self._lanes.digest(lease.region, mark, start=0, patience=patience, sha256=carried)
             own_link = (await asyncio.shield(before)).extend(digest)
@@ -241,28 +241,6 @@ class PutTransfer:
         if not self._uploader.encrypts or not self._continuation.is_surely_new(index):
             return None
         return self._lanes.carried_sha256()
-
-    def _patience_with(
-        self, index: int, uploading: asyncio.Task[UploadedChunk] | None, carried: CarriedLane | None
-    ) -> Patience | None:
-        """Say for how long the digest of a chunk is not wanted: it goes on record once the chunk is stored.
-
-        Once any is stored, those of the chunks in front are wanted as well: records are linked in order.
-        """
-        if uploading is None or not self._continuation.nothing_waits_for(index):
-            return None
-        patience = Patience()
-        self._patience[index] = patience, carried
-        asyncio.get_running_loop().call_later(_PATIENCE_S, patience.end)
-        uploading.add_done_callback(lambda _: self._end_patience(index))
-        return patience
-
-    def _end_patience(self, last_index: int) -> None:
-        for index in [index for index in self._patience if index <= last_index]:
-            patience, carried = self._patience.pop(index)
-            patience.end()
-            if carried is not None:
-                carried.let_go()
 
     async def _upload_when_due(
         self,

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from s3duct.app.pipeline import lanes, put_transfer
+from s3duct.app.pipeline import held_hashes, lanes
 from s3duct.domain.errors import Interrupted
 from s3duct.domain.events import ChunkFinished, Event
 from s3duct.domain.ports.cipher import Cipher
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("by_lanes")
 def without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No clock ends the patience: what waits for it wrongly hangs. A chunk is hashed in four pieces."""
     monkeypatch.setattr(lanes, "PIECE_BYTES", CHUNK // 4)
-    monkeypatch.setattr(put_transfer, "_PATIENCE_S", 3600.0)
+    monkeypatch.setattr(held_hashes, "_PATIENCE_S", 3600.0)
 
 
 class LastComesFirst(World):
