@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ T = TypeVar("T")
 _CONNECT_TIMEOUT_S = 15
 _READ_TIMEOUT_S = 20
 _OVER = "NoSuchUpload"
+# Until a result is handed over again, when there was no memory for that.
+_NO_MEMORY_PAUSE_S = 0.05
 
 
 class _NoSuchUpload(NotFound):
@@ -166,8 +169,15 @@ async def _apart(call: Callable[[], T]) -> T:
             result = call()
         except BaseException as raised:  # noqa: BLE001 - handed over to whoever waits
             error = raised
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(deliver, result, error)
+        while True:
+            try:
+                loop.call_soon_threadsafe(deliver, result, error)
+            except MemoryError:  # lost, it would be waited for for ever
+                time.sleep(_NO_MEMORY_PAUSE_S)
+            except RuntimeError:  # the loop has ended: nobody waits any more
+                return
+            else:
+                return
 
     threading.Thread(target=run, name="s3duct-uploads", daemon=True).start()
     return await future

@@ -7,6 +7,7 @@ import contextlib
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -18,6 +19,8 @@ T = TypeVar("T")
 # Hashing, sealing and opening release the interpreter lock: one thread a core, and two so that short pieces never queue
 # behind long ones.
 _EXTRA_THREADS = 2
+# Until a result is handed over again, when there was no memory for that.
+_NO_MEMORY_PAUSE_S = 0.05
 
 
 class Workers:
@@ -129,8 +132,18 @@ class _Call:
             result, error = None, RuntimeError(f"unexpected StopIteration: {raised}")
         except BaseException as raised:  # noqa: BLE001 - handed over to whoever waits for the call
             result, error = None, raised
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(self._deliver, result, error)
+        self._hand_over(result, error)
+
+    def _hand_over(self, result: Any, error: BaseException | None) -> None:
+        while True:
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, result, error)
+            except MemoryError:  # lost, it would be waited for for ever
+                time.sleep(_NO_MEMORY_PAUSE_S)
+            except RuntimeError:  # the loop has ended: nobody waits any more
+                return
+            else:
+                return
 
     def _deliver(self, result: Any, error: BaseException | None) -> None:
         if self._future.done():

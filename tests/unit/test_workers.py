@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from s3duct.app.pipeline.workers import BlockingThread, Workers
+from tests.support.no_memory import refuse_memory
 from tests.unit.saying import run, settle
 
 LONG_S = 20  # never waited for in full: only a test that fails would
@@ -186,6 +187,19 @@ def test_an_error_that_no_future_can_carry_is_told_all_the_same() -> None:
         thread = BlockingThread("test")
         with pytest.raises(RuntimeError, match="StopIteration"):
             await thread.call(next, iter(()))
+        thread.close()
+
+    run(scene())
+
+
+def test_a_result_that_there_is_no_memory_to_hand_over_is_handed_over_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene() -> None:
+        thread = BlockingThread("test")
+        refused = refuse_memory(monkeypatch, times=2)
+        assert await thread.call(len, "abc") == 3
+        assert refused == ["_deliver"] * 2
         thread.close()
 
     run(scene())
