@@ -1,7 +1,5 @@
 """What the C library does with memory that this process has freed: a process of our own keeps it (ADR 0026)."""
 
-import ctypes
-
 from s3duct.domain.sizes import MIB
 
 # mallopt(3): parameters of glibc.
@@ -17,7 +15,11 @@ def keep_freed_memory() -> None:
     By itself it gives blocks of a megabyte back to the system at once: whatever arrives from the store would lie on fresh
     pages. For the command alone, since in somebody else's process that is theirs to decide.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _COMMON_BLOCK_BYTES)
-        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+    try:
+        import ctypes  # left out of some builds of Python
+
+        mallopt = ctypes.CDLL(None).mallopt
+    except (ImportError, OSError, AttributeError):
+        return
+    mallopt(_MMAP_THRESHOLD, _COMMON_BLOCK_BYTES)
+    mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
