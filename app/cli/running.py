@@ -28,10 +28,8 @@ def run(work: Callable[["StopRequest"], Coroutine[Any, Any, int]]) -> int:
     import asyncio
 
     from s3duct.app.api import StopRequest
-    from s3duct.app.cli.freed_memory import keep_freed_memory
 
     gc.enable()
-    keep_freed_memory()
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # exit statuses of children would be lost
 
