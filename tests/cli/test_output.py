@@ -204,8 +204,8 @@ def test_plain_progress_is_lines(folder_bucket: FolderBucket, unique_name: str) 
     """One every ten seconds; nothing in them drives a terminal."""
 
     def producer() -> Iterator[bytes]:
-        for start in range(0, 44 * KIB, 2 * KIB):
-            yield CONTENT[start : start + 2 * KIB]
+        for start in range(0, 30 * KIB, KIB):
+            yield CONTENT[start : start + KIB]
             time.sleep(0.5)
 
     stream = Stream(folder_bucket, unique_name)
