@@ -18,6 +18,10 @@ class _Held:
     end_of_it: asyncio.TimerHandle
     carried: CarriedLane | None
 
+    def end_patience(self) -> None:
+        self.end_of_it.cancel()
+        self.patience.end()
+
 
 class HeldHashes:
     """Which chunks' hashes are held, by index; on one event loop."""
@@ -37,13 +41,11 @@ class HeldHashes:
         """Chunk `last_index` goes on record now: those in front are wanted as well, for records are linked in order."""
         for index in [index for index in self._held if index <= last_index]:
             held = self._held.pop(index)
-            held.end_of_it.cancel()
-            held.patience.end()
+            held.end_patience()
             if held.carried is not None:
                 held.carried.let_go()
 
     def expect_no_others(self) -> None:
         """No more chunks will come: there is nothing to wait for. What is carried is still taken along."""
         for held in self._held.values():
-            held.end_of_it.cancel()
-            held.patience.end()
+            held.end_patience()
