@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from s3duct.adapters.object_store.errors import translate_answer
 from s3duct.adapters.object_store.s3 import CredentialProvider, S3Settings, check_endpoint, is_virtual
@@ -26,12 +23,18 @@ T = TypeVar("T")
 _CONNECT_TIMEOUT_S = 15
 _READ_TIMEOUT_S = 20
 _OVER = "NoSuchUpload"
-# Until a result is handed over again, when there was no memory for that.
-_NO_MEMORY_PAUSE_S = 0.05
 
 
 class _NoSuchUpload(NotFound):
     """The upload is over, one way or the other."""
+
+
+class Apart(Protocol):
+    """Runs a blocking call where one that hangs holds up neither the event loop nor the end of the process."""
+
+    def __call__(self, name: str, function: Callable[[], T]) -> Awaitable[T]:
+        """Run it on a thread of that name; return what it returns."""
+        ...
 
 
 class S3MultipartUploads(MultipartUploads):
@@ -41,7 +44,12 @@ class S3MultipartUploads(MultipartUploads):
     """
 
     def __init__(
-        self, settings: S3Settings, credentials: CredentialProvider, session: Callable[[], Any]
+        self,
+        settings: S3Settings,
+        credentials: CredentialProvider,
+        session: Callable[[], Any],
+        *,
+        apart: Apart,
     ) -> None:
         """Take where the bucket is; nothing is sent or imported yet.
 
@@ -49,6 +57,7 @@ class S3MultipartUploads(MultipartUploads):
             settings: where the bucket is.
             credentials: called for credentials, on a thread of its own.
             session: returns the `botocore.session.Session` to make clients with.
+            apart: runs what blocks: requests, and the import of botocore.
 
         Raises:
             UsageError: the endpoint is not an http or https URL.
@@ -57,6 +66,7 @@ class S3MultipartUploads(MultipartUploads):
         self._settings = settings
         self._credentials = credentials
         self._session = session
+        self._apart = apart
         self._client: tuple[object, Any] = (None, None)
 
     async def incomplete(self, prefix: str) -> AsyncIterator[IncompleteUpload]:
@@ -85,7 +95,7 @@ class S3MultipartUploads(MultipartUploads):
             await self._ask("abort_multipart_upload", upload.key, Key=upload.key, UploadId=upload.upload_id)
 
     async def _ask(self, operation: str, key: str, **arguments: str) -> dict[str, Any]:
-        return await _apart(lambda: self._ask_blocking(operation, key, arguments))
+        return await self._apart("uploads", lambda: self._ask_blocking(operation, key, arguments))
 
     def _ask_blocking(self, operation: str, key: str, arguments: dict[str, str]) -> dict[str, Any]:
         try:
@@ -148,36 +158,3 @@ def _translate(error: Exception, key: str) -> Exception:
         case vendor.ConnectionError() | vendor.HTTPClientError():
             return StoreUnavailable(f"the store does not answer ({type(error).__name__})")
     return StoreError(f"the store gave an unexpected answer ({type(error).__name__})")
-
-
-async def _apart(call: Callable[[], T]) -> T:
-    """Run a blocking call on a daemon thread: one that hangs holds up neither the event loop nor the end of the process."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def deliver(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type] # without an error there is a result
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = call()
-        except BaseException as raised:  # noqa: BLE001 - handed over to whoever waits
-            error = raised
-        while True:
-            try:
-                loop.call_soon_threadsafe(deliver, result, error)
-            except MemoryError:  # lost, it would be waited for for ever
-                time.sleep(_NO_MEMORY_PAUSE_S)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                return
-            else:
-                return
-
-    threading.Thread(target=run, name="s3duct-uploads", daemon=True).start()
-    return await future

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s3duct.adapters.aws_credentials import AwsSession
+from s3duct.app.pipeline.workers import run_apart
 from s3duct.app.settings import Settings
 from s3duct.domain.bucket import LocalFolder, S3Bucket, parse_bucket
 from s3duct.domain.ports.multipart_uploads import MultipartUploads
@@ -51,7 +52,7 @@ def make_uploads(settings: Settings, aws: AwsSession) -> MultipartUploads:
 
     s3_settings = _s3_settings(bucket, settings, aws)
     # Credentials of its own: it may be refused some that the store has long replaced.
-    return S3MultipartUploads(s3_settings, aws.credential_provider(), aws.botocore_session)
+    return S3MultipartUploads(s3_settings, aws.credential_provider(), aws.botocore_session, apart=run_apart)
 
 
 def _s3_settings(bucket: S3Bucket, settings: Settings, aws: AwsSession, *, part_bytes: int = 0) -> S3Settings:

@@ -14,6 +14,7 @@ from s3duct.adapters.object_store.local_uploads import LocalMultipartUploads
 from s3duct.adapters.object_store.memory import MemoryObjectStore
 from s3duct.adapters.object_store.s3 import AddressingStyle, S3Settings
 from s3duct.adapters.object_store.s3_uploads import S3MultipartUploads
+from s3duct.app.pipeline.workers import run_apart
 from s3duct.domain.errors import (
     AccessDenied,
     BucketNotFound,
@@ -31,7 +32,6 @@ from tests.fakes.hooked_store import HookedStore
 from tests.fakes.multipart_uploads import FakeMultipartUploads
 from tests.fakes.scripted_s3 import Answer, Reply, Request, Reset, ScriptedS3, error_answer
 from tests.servers import S3Server
-from tests.support.no_memory import refuse_memory
 
 CASES = ["fake", "local", *SERVERS]
 
@@ -53,7 +53,7 @@ def s3_uploads(
 ) -> S3MultipartUploads:
     settings = S3Settings(bucket, "us-east-1", endpoint_url, addressing)
     keys = credentials or FixedCredentials("AKIDEXPLICIT", "explicit-secret")
-    return S3MultipartUploads(settings, keys, botocore.session.Session)
+    return S3MultipartUploads(settings, keys, botocore.session.Session, apart=run_apart)
 
 
 @pytest.fixture(params=CASES)
@@ -165,19 +165,6 @@ def test_all_pages_are_read_and_both_marks_are_passed_on() -> None:
     for query, mark in zip(queries[1:], ("a%2F2", "a%2F3"), strict=True):
         assert f"key-marker={mark}" in query
         assert f"upload-id-marker=id-{mark}" in query
-
-
-def test_an_answer_that_there_is_no_memory_to_hand_over_is_handed_over_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def scene() -> list[IncompleteUpload]:
-        refused = refuse_memory(monkeypatch, times=2)
-        found = await asyncio.wait_for(listed(s3_uploads(server.endpoint_url), "a/"), 30)
-        assert refused == ["deliver"] * 2
-        return found
-
-    with ScriptedS3(lambda _: page("a/1")) as server:
-        assert [upload.key for upload in asyncio.run(scene())] == ["a/1"]
 
 
 def test_a_store_that_repeats_itself_is_no_endless_listing() -> None:
