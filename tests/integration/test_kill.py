@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers import S3Server
 from tests.support.buckets import ServerBucket
+from tests.support.command import until
 from tests.support.data import KIB, MIB, random_bytes, throttled
 from tests.support.journals import read_journal
 from tests.support.proxy import Exchange, RecordingProxy
@@ -53,6 +54,9 @@ def test_kills_lose_nothing_and_repeat_nothing(
             over = threading.Event()
             with stream.start("put", *flags, stdin=without_an_end(content, over)) as running:
                 running.wait_until_offered(moment)
+                # Where uploads are slow, chance alone might kill each run before any chunk is on record.
+                if kill % 2:
+                    seen.wait_for_one_more(moment // chunk_bytes)
                 time.sleep(chance.random() * 0.05)
                 running.process.kill()
                 over.set()
@@ -88,6 +92,14 @@ class _AcknowledgedChunks:
         self._ever_written: set[str] = set()
         self.counts: set[int] = set()
         self.most = 0
+
+    def wait_for_one_more(self, most: int) -> None:
+        """Wait until more chunks are on record than after the last kill, unless `most` are."""
+        until(lambda: self._recorded() >= min(self.most + 1, most), "one more chunk is on record")
+
+    def _recorded(self) -> int:
+        journal = read_journal(self._stream.name)
+        return len(journal.keys) if journal is not None else 0
 
     def check_and_note(self) -> None:
         exchanges = self._proxy.exchanges

@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "salt_bytes": 16,
     "labels": [],
     "says": [],  # raw text, before the results; an answer is awaited after each
-    "ends": "well",  # or "before" or "after" the results, or "never"
+    "ends": "well",  # or "before" or "after" the results, or "never", or "unhurried": well, whatever signals say
     "status": None,  # end at once, with it
 }
 

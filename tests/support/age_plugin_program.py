@@ -128,6 +128,8 @@ def main() -> None:
     )
     if settings["ends"] == "before":
         sys.exit(3)
+    if settings["ends"] in ("unhurried", "never"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for raw in settings["says"]:
         send(raw)
         answer = receive()
@@ -137,8 +139,6 @@ def main() -> None:
         receive()
     if settings["ends"] == "after":
         sys.exit(3)
-    if settings["ends"] == "never":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     send(stanza("done"))
     if settings["ends"] == "never":
         while True:
