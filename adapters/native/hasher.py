@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from typing import cast
 
 from s3duct.adapters.native import _hashing
+from s3duct.adapters.native.trial import beats_hashlib
 from s3duct.domain.ports.hasher import Hasher, HashLane
+
+# Whether OpenSSL's assembler is faster depends on the processor, and on how much of it there is for that.
+_PORTABLE = "portable"
 
 
 class NativeHasher(Hasher):
@@ -66,11 +69,11 @@ class NativeHasher(Hasher):
 def _choose(algorithm: _hashing._Algorithm, name: str | None) -> tuple[str, int] | None:
     kernels = dict(_hashing.kernels(algorithm))
     if name is None:
-        # Without AVX2 OpenSSL's assembler is the faster one for a message that is alone. Elsewhere there is less of it.
-        worthwhile = [known for known in kernels if known != "portable" or os.uname().machine != "x86_64"]
-        if not worthwhile:
+        if not kernels:
             return None
-        name = worthwhile[0]
+        name = next(iter(kernels))
+        if name == _PORTABLE and not beats_hashlib(algorithm, name, kernels[name]):
+            return None
     _hashing.select(algorithm, name)
     return name, kernels[name]
 

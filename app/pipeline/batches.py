@@ -54,8 +54,9 @@ class _Waiting:
 class Batches:
     """Calls `Hasher.update_together` for up to `at_once` lanes of one algorithm that wait at the same time.
 
-    As many as go together go at once, however many calls are running; fewer go when none is running, so that a lane that is
-    alone never waits for another one.
+    As many as go together go at once, however many calls are running. Fewer go while less than half of the processors (one
+    at least) run a call: so a lane that is alone never waits for another one, and a few lanes use what processors there
+    are. The other half is for the other algorithm.
     """
 
     def __init__(self, hasher: Hasher, workers: Workers, *, at_once: int) -> None:
@@ -63,6 +64,7 @@ class Batches:
         self._hasher = hasher
         self._workers = workers
         self._at_once = at_once
+        self._calls = max(1, workers.processors // 2)
         self._lanes = 0
         self._waiting: list[_Waiting] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -113,14 +115,16 @@ class Batches:
 
     def _start_due(self) -> None:
         while len(self._waiting) >= self._at_once:
-            self._start()
-        alone = self._lanes == 1
-        is_due = not all(waiting.may_wait(alone=alone) for waiting in self._waiting)
-        if self._waiting and is_due and not self._running:
-            self._start()
+            self._start(self._at_once)
+        while (free := self._calls - len(self._running)) > 0 and self._is_one_due():
+            self._start(-(-len(self._waiting) // free))
 
-    def _start(self) -> None:
-        batch, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
+    def _is_one_due(self) -> bool:
+        alone = self._lanes == 1
+        return not all(waiting.may_wait(alone=alone) for waiting in self._waiting)
+
+    def _start(self, count: int) -> None:
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
         step = max(STEP_BYTES, min(len(waiting.piece) for waiting in batch))
         pieces = [waiting.piece[:step] for waiting in batch]
         task = asyncio.ensure_future(

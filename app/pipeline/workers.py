@@ -26,11 +26,10 @@ _NO_MEMORY_PAUSE_S = 0.05
 class Workers:
     """A pool for short pieces of work on the processor. Use as a context manager."""
 
-    def __init__(self) -> None:
-        """Start no thread yet."""
-        self._pool = ThreadPoolExecutor(
-            (os.cpu_count() or 1) + _EXTRA_THREADS, thread_name_prefix="s3duct-worker"
-        )
+    def __init__(self, *, processors: int | None = None) -> None:
+        """Start no thread yet; there are as many `processors` as the machine has, unless it is said."""
+        self.processors = processors or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self.processors + _EXTRA_THREADS, thread_name_prefix="s3duct-worker")
 
     def __enter__(self) -> Self:
         """Begin."""

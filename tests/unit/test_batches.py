@@ -37,9 +37,11 @@ class Gate:
         await asyncio.to_thread(self._reached.wait, LONG_S)
 
 
-def with_batches(hasher: FakeHasher, scene: Callable[[Batches], Coroutine[None, None, None]]) -> None:
+def with_batches(
+    hasher: FakeHasher, scene: Callable[[Batches], Coroutine[None, None, None]], *, processors: int = 2
+) -> None:
     async def bounded() -> None:
-        with Workers() as workers:
+        with Workers(processors=processors) as workers:
             await scene(Batches(hasher, workers, at_once=hasher.sha3_256_at_once))
 
     run(bounded())
@@ -74,6 +76,59 @@ def test_as_many_as_go_together_do_and_each_gets_its_own() -> None:
     with_batches(hasher, scene)
     # The first found nobody else; one is left over and waits until all others are through.
     assert sorted(map(len, hasher.calls)) == [1, 1, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("processors", "lanes", "calls"),
+    [
+        (1, 3, [1]),
+        (2, 3, [1]),
+        (3, 3, [1]),
+        (4, 2, [1, 1]),
+        (4, 3, [1, 1]),
+        (4, 6, [1, 1, 4]),
+        (8, 3, [1, 1, 1]),
+        (8, 7, [1, 1, 1, 1]),
+        (8, 8, [1, 1, 1, 1, 4]),
+    ],
+)
+def test_a_few_lanes_spread_over_half_of_the_processors(
+    processors: int, lanes: int, calls: list[int]
+) -> None:
+    """The other half hashes them with the other algorithm."""
+    gate = Gate()
+    hasher = FakeHasher(4, meanwhile=gate)
+
+    async def scene(batches: Batches) -> None:
+        tasks = updates(batches, lanes_of(hasher, lanes))
+        await gate.reached()
+        await settle()
+        assert sorted(map(len, hasher.calls)) == calls
+        gate.open()
+        await asyncio.gather(*tasks)
+
+    with_batches(hasher, scene, processors=processors)
+
+
+def test_lanes_that_become_due_together_are_dealt_out() -> None:
+    gate = Gate()
+    hasher, patience = FakeHasher(4, meanwhile=gate), Patience()
+
+    async def scene(batches: Batches) -> None:
+        tasks = [
+            asyncio.ensure_future(batches.update(lane, memoryview(PIECE), patience=patience))
+            for lane in lanes_of(hasher, 3)
+        ]
+        await settle()
+        assert not hasher.calls
+        patience.end()
+        await gate.reached()
+        await settle()
+        assert sorted(map(len, hasher.calls)) == [1, 2]
+        gate.open()
+        await asyncio.gather(*tasks)
+
+    with_batches(hasher, scene, processors=4)
 
 
 def test_lanes_that_go_on_stay_together() -> None:
@@ -291,7 +346,7 @@ def test_leaving_drops_what_has_not_begun() -> None:
     hasher = FakeHasher(2, meanwhile=gate)
 
     async def scene() -> None:
-        with Workers() as workers:
+        with Workers(processors=2) as workers:
             batches = Batches(hasher, workers, at_once=2)
             tasks = updates(batches, lanes_of(hasher, 201))
             await settle()
