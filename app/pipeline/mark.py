@@ -30,6 +30,11 @@ class Mark:
         self._failure = failure
         self._wake()
 
+    async def completion(self) -> None:
+        """Wait until nothing more will come."""
+        while not self.complete:
+            await self.beyond(self.position)
+
     async def beyond(self, position: int) -> int:
         """Wait until the mark is beyond `position` or complete; return where it is. Equal to `position`: it is the end."""
         return await self.reaches(position + 1)

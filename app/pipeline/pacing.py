@@ -4,44 +4,87 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
+from s3duct.app.pipeline.mark import Mark
+from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.errors import StoreThrottled
 from s3duct.domain.events import Listener, PaceChanged
 from s3duct.domain.pacing import Pace
 
 
 class Pacer:
-    """One for all operations of a run. No operation may wait for another one while it has its turn."""
+    """Operations that a store is asked for at once. None may wait for another one while it has its turn."""
 
     def __init__(self, listener: Listener) -> None:
         """Begin without a limit."""
         self._listener = listener
         self._pace = Pace()
-        self._under_way = 0
+        self._under_way: set[int] = set()
         self._begun = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it; how the body ends makes the pace slower (`StoreThrottled`) or faster."""
-        while not self._pace.admits(self._under_way):
-            waiting = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            await waiting
-        self._under_way += 1
+    async def turn(
+        self,
+        arriving: Mark | None = None,
+        *,
+        most_wait: Callable[[], Coroutine[Any, Any, object]] | None = None,
+    ) -> AsyncIterator[None]:
+        """Wait for a turn and hold it; how the body ends makes the pace slower (`StoreThrottled`) or faster.
+
+        An operation whose bytes are still `arriving` waits for the producer, perhaps for hours, and must not keep others
+        from their turn meanwhile: at a slow pace it begins when they are all there, and one that had begun before is not
+        counted until then. One that may not wait for long waits until `most_wait` is over, and goes without a turn.
+        """
+        if arriving is not None and self._pace.at_once is not None:
+            await arriving.completion()
+        if not self._is_free():
+            await self._until_free(most_wait)
         self._begun += 1
         number = self._begun
         try:
-            yield
+            async with self._counted(number, arriving):
+                yield
             self._follow(self._pace.succeeded())
         except StoreThrottled:
-            self._follow(self._pace.throttled(number=number, begun=self._begun, under_way=self._under_way))
+            under_way = len(self._under_way | {number})
+            self._follow(self._pace.throttled(number=number, begun=self._begun, under_way=under_way))
             raise
         finally:
-            self._under_way -= 1
+            self._under_way.discard(number)
             self._wake_all()
+
+    def _is_free(self) -> bool:
+        return self._pace.admits(len(self._under_way))
+
+    async def _until_free(self, most_wait: Callable[[], Coroutine[Any, Any, object]] | None) -> None:
+        over = asyncio.ensure_future(most_wait() if most_wait else asyncio.get_running_loop().create_future())
+        try:
+            while not self._is_free() and not over.done():
+                waiting = asyncio.get_running_loop().create_future()
+                self._waiting.append(waiting)
+                await asyncio.wait((waiting, over), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()  # and not waited for: whoever had a turn then would take the one that is free now
+
+    @asynccontextmanager
+    async def _counted(self, number: int, arriving: Mark | None) -> AsyncIterator[None]:
+        if arriving is None or arriving.complete:
+            self._under_way.add(number)
+            yield
+            return
+        counting = asyncio.ensure_future(self._count_once_complete(number, arriving))
+        try:
+            yield
+        finally:
+            await cancel_all([counting])
+
+    async def _count_once_complete(self, number: int, arriving: Mark) -> None:
+        await arriving.completion()
+        self._under_way.add(number)
 
     def _follow(self, pace: Pace) -> None:
         before, self._pace = self._pace.at_once, pace

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
+from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.pacing import Pacer
 from s3duct.domain.errors import S3ductError
 from s3duct.domain.events import Listener, RetryScheduled, RetrySucceeded
@@ -25,17 +26,27 @@ class Retrier:
         self._entropy = entropy
         self._listener = listener
         self._pacer = Pacer(listener)
+        self._most_wait: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._succeeded_at_s = float("-inf")
 
-    def sibling(self, policy: Callable[[RetryPolicy], RetryPolicy] = lambda policy: policy) -> Retrier:
+    def sibling(
+        self,
+        policy: Callable[[RetryPolicy], RetryPolicy] = lambda policy: policy,
+        *,
+        most_wait_s: float | None = None,
+    ) -> Retrier:
         """Return one that keeps pace with this one, but whose successes are none of this one's.
 
-        `policy` may make another policy out of this one's.
+        Args:
+            policy: may make another policy out of this one's.
+            most_wait_s: for how long it waits for a turn; then it goes without. None: for as long as it takes.
         """
         other = Retrier(
             policy(self._policy), clock=self._clock, entropy=self._entropy, listener=self._listener
         )
         other._pacer = self._pacer
+        if most_wait_s is not None:
+            other._most_wait = lambda: self._clock.until(self._clock.monotonic_s() + most_wait_s)
         return other
 
     async def run(
@@ -44,12 +55,14 @@ class Retrier:
         attempt: Callable[[], Awaitable[T]],
         *,
         before: Callable[[], Awaitable[None]] | None = None,
+        arriving: Mark | None = None,
     ) -> T:
         """Run `attempt`, anew each time, until it succeeds; return what it returned.
 
         It must be safe to repeat: an attempt that failed may have taken effect all the same. Nor may it wait for another
         operation: it holds one of the turns that a throttling store leaves. What must be true at each attempt, and needs
         operations of its own, belongs into `before`, which is called in front of each, holds no turn, and tries by itself.
+        `arriving` stands for the bytes of an attempt that may begin before they are all there (see `Pacer.turn`).
 
         Raises:
             S3ductError: the last attempt's error, if it cannot be retried or the budget is used up.
@@ -60,7 +73,7 @@ class Retrier:
             if before is not None:
                 await before()
             try:
-                async with self._pacer.turn():
+                async with self._pacer.turn(arriving, most_wait=self._most_wait):
                     result = await attempt()
             except S3ductError as error:
                 now_s = self._clock.monotonic_s()

@@ -90,7 +90,9 @@ class ChunkUploader:
         attempt takes `carried` along. Cancelling it aborts the upload within a few seconds.
         """
         return await self._retrier.run(
-            f"upload of {key}", lambda: self._attempt(self._prefix + key, region, mark, carried)
+            f"upload of {key}",
+            lambda: self._attempt(self._prefix + key, region, mark, carried),
+            arriving=mark,
         )
 
     async def _attempt(

@@ -25,6 +25,8 @@ from s3duct.domain.ports.process import Producer
 from s3duct.domain.resume import OnDivergence, ResumeFrom, RunBinding
 
 _OWNER_BYTES = 16
+# Twice, a look at the claim and a write, with what they take themselves, leave it far from stale.
+_JOURNAL_WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,9 @@ class PutBeginner:
         self._ports = ports
         self._local = local
         self._listener = listener
-        # One of its own: that the run shows every few minutes that it lives is no success of what fails meanwhile.
-        self._journal_retrier = retrier.sibling()
+        # One of its own: that the run shows every few minutes that it lives is no success of what fails meanwhile, nor may
+        # that wait until a large chunk is stored.
+        self._journal_retrier = retrier.sibling(most_wait_s=_JOURNAL_WAIT_S)
         self._starter = PutStarter(
             location=request.location,
             store=ports.store,

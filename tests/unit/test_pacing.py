@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.pacing import Pacer
 from s3duct.domain.errors import StoreThrottled, StoreUnavailable
 from s3duct.domain.events import Event, PaceChanged, ignore_events
@@ -71,8 +72,8 @@ class Bench:
         self.pacer = Pacer(self.events.append)
         self.under_way: list[asyncio.Future[None]] = []
 
-    async def operation(self) -> None:
-        async with self.pacer.turn():
+    async def operation(self, arriving: Mark | None = None) -> None:
+        async with self.pacer.turn(arriving):
             answer = asyncio.get_running_loop().create_future()
             self.under_way.append(answer)
             try:
@@ -115,6 +116,79 @@ def test_after_a_throttle_fewer_are_under_way_and_all_get_their_turn() -> None:
         assert most > 4
         limits = [event.at_once for event in bench.events if isinstance(event, PaceChanged)]
         assert limits == [4, 5, 6, 7, None]
+
+    run(scenario())
+
+
+def test_what_waits_for_the_producer_keeps_no_other_from_its_turn() -> None:
+    async def scenario() -> None:
+        bench, mark, later = Bench(), Mark(), Mark()
+        arriving = asyncio.ensure_future(bench.operation(mark))
+        throttled = bench.start(2)
+        await bench.settle()
+        for answer in bench.under_way[1:]:
+            answer.set_exception(StoreThrottled("slow down"))  # one at a time from now on
+        await bench.settle()
+        others = bench.start(2)
+        others.append(asyncio.ensure_future(bench.operation(later)))
+        for _ in others[:2]:
+            await bench.settle()
+            assert len(bench.under_way) == 2  # that one, which is not counted, and one of the others
+            bench.under_way[1].set_result(None)
+        await bench.settle()
+        assert len(bench.under_way) == 1  # at this pace none begins whose bytes are not there
+        mark.finish()
+        later.finish()
+        await bench.settle()
+        assert len(bench.under_way) == 1  # now it is counted
+        await bench.answer_all()
+        assert len(bench.under_way) == 1
+        await bench.answer_all()
+        assert all(task.exception() is None for task in (arriving, *others))
+        assert all(task.exception() for task in throttled)
+
+    run(scenario())
+
+
+def test_who_may_not_wait_for_long_goes_without_a_turn() -> None:
+    async def scenario() -> None:
+        bench, over = Bench(), asyncio.Event()
+
+        async def hurried() -> None:
+            async with bench.pacer.turn(most_wait=over.wait):
+                assert len(bench.under_way) == 1
+
+        throttled = bench.start(2)
+        await bench.settle()
+        await bench.answer_all(StoreThrottled("slow down"))
+        (one,) = bench.start(1)
+        waiting = asyncio.ensure_future(hurried())
+        await bench.settle()
+        assert not waiting.done()
+        over.set()
+        await waiting
+        await bench.answer_all()
+        await hurried_alone(bench)
+        assert one.exception() is None
+        assert all(task.exception() for task in throttled)
+
+    async def hurried_alone(bench: Bench) -> None:
+        async with bench.pacer.turn(most_wait=asyncio.Event().wait):  # there is a turn: nobody waits
+            pass
+
+    run(scenario())
+
+
+def test_what_is_throttled_while_it_waits_for_the_producer_slows_down_as_well() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        tasks = [*bench.start(3), asyncio.ensure_future(bench.operation(Mark()))]
+        await bench.settle()
+        bench.under_way[3].set_exception(StoreThrottled("slow down"))
+        await bench.settle()
+        assert [event.at_once for event in bench.events if isinstance(event, PaceChanged)] == [2]
+        await bench.answer_all()
+        assert [bool(task.exception()) for task in tasks] == [False, False, False, True]
 
     run(scenario())
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from s3duct.domain.claim import STALE_AFTER_S
 from s3duct.domain.durations import HOUR_S
-from s3duct.domain.errors import S3ductError, StoreThrottled, StoreUnavailable
+from s3duct.domain.errors import RunInProgress, S3ductError, StoreThrottled, StoreUnavailable
 from s3duct.domain.events import BytesMoved, PaceChanged, RetryScheduled, RetrySucceeded
 from s3duct.domain.retry import RetryPolicy
 from tests.fakes.hooked_store import Operation, Phase
 from tests.fakes.hooks import fails_for
-from tests.usecases.loop import failure_of, on_loop, on_quick_loop
-from tests.usecases.world import CHUNK, World, aes, content
+from tests.fakes.pipe import HangingSource
+from tests.fakes.stamped_store import StampedStore
+from tests.usecases.loop import failure_of, on_loop, on_quick_loop, turns, until
+from tests.usecases.world import CHUNK, PLAIN_KEYS, World, aes, content
 
 CHUNKS = 40
 DATA = content(CHUNKS * CHUNK + 5)
@@ -125,6 +129,88 @@ async def test_a_throttling_store_slows_the_run_down_rather_than_failing_it(most
     reader = world.elsewhere(max_chunks=8)
     reader.store.hooks.append(Busy(most))
     assert await reader.restored() == DATA
+
+
+class Drips(HangingSource):
+    """One chunk at once, then a few bytes, then nothing for hours."""
+
+    def read_into(self, view: memoryview) -> int:
+        """Copy a chunk, or a drop."""
+        return super().read_into(view if self.position < CHUNK else view[:4])
+
+
+class SlowsDownOnce:
+    """A hook: throttles one operation of some kind, which takes until the source hangs."""
+
+    def __init__(self, source: Drips, chosen: Callable[[Operation], bool]) -> None:
+        self._source = source
+        self._chosen = chosen
+        self.has_refused = False
+
+    async def __call__(self, operation: Operation, phase: Phase) -> None:
+        """Refuse it."""
+        if phase is Phase.BEFORE and not self.has_refused and self._chosen(operation):
+            await until(self._source.hangs.is_set)
+            await turns()
+            self.has_refused = True
+            raise StoreThrottled("slow down")
+
+
+@pytest.mark.parametrize("kind", ["chunk", "journal"])
+@on_loop
+async def test_a_producer_that_takes_its_time_keeps_nothing_waiting_at_a_slow_pace(kind: str) -> None:
+    """The upload of what it has not written yet must not hold the only turn."""
+    world = World()
+    source = Drips(content(CHUNK + 300))
+
+    def is_chosen(operation: Operation) -> bool:
+        if kind == "chunk":
+            return operation.key == PLAIN_KEYS[0]
+        return "/.resume/" in operation.key and PLAIN_KEYS[0] in world.store.writes
+
+    slows_down = SlowsDownOnce(source, is_chosen)
+    assert isinstance(world.bucket, StampedStore)
+    world.store.hooks.append(slows_down)
+    putting = asyncio.ensure_future(world.put(source))
+    await until(lambda: slows_down.has_refused)
+    for _ in range(3 * int(STALE_AFTER_S) // 60):
+        world.clock.advance(60)
+        world.bucket.advance(60)
+        await turns()
+    await until(lambda: world.journals.recorded() == [0])
+    assert isinstance(await failure_of(world.elsewhere().put(content(CHUNK))), RunInProgress)
+    source.release.set()
+    await putting
+    assert await world.restored() == content(CHUNK + 300)
+
+
+@on_loop
+async def test_an_upload_that_takes_hours_does_not_keep_the_run_from_showing_that_it_lives() -> None:
+    """Another machine would take the name over."""
+    world = World(max_chunks=2)
+    assert isinstance(world.bucket, StampedStore)
+    stored, attempts = asyncio.Event(), 0
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        nonlocal attempts
+        if not operation.writes or operation.key not in PLAIN_KEYS or phase is not Phase.BEFORE:
+            return
+        attempts += 1
+        if attempts == 2:  # of both chunks at once: one at a time from now on
+            raise StoreThrottled("slow down")
+        await stored.wait()
+
+    world.store.hooks.append(hook)
+    putting = asyncio.ensure_future(world.put(content(2 * CHUNK)))
+    await until(lambda: bool(world.heard(PaceChanged)))
+    for _ in range(3 * int(STALE_AFTER_S) // 60):
+        world.clock.advance(60)
+        world.bucket.advance(60)
+        await turns()
+    assert isinstance(await failure_of(world.elsewhere().put(content(CHUNK))), RunInProgress)
+    stored.set()
+    await putting
+    assert await world.restored() == content(2 * CHUNK)
 
 
 @on_quick_loop
