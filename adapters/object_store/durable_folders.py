@@ -5,9 +5,9 @@ Threads that ask while it is being done for others wait, and are served together
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,40 +36,56 @@ class DurableFolders:
                 with self._gate:
                     self._next = _Together()
                 together.settle(self._top)
-        if together.error is not None:
-            self._settle_alone(folder)
-
-    def _settle_alone(self, folder: Path) -> None:
-        """The folder of another may have been removed meanwhile, which is no reason to fail here."""
-        alone = _Together()
-        alone.folders.add(folder)
-        alone.settle(self._top)
-        if alone.error is not None:
-            raise alone.error
+        if not together.is_known:
+            together = _Together()
+            together.folders.add(folder)
+            together.settle(self._top)
+        together.raise_error_of(folder)
 
 
 class _Together:
+    """Folders that are settled at once. One that fails is not tried again: the system tells of a lost write once."""
+
     def __init__(self) -> None:
         self.folders: set[Path] = set()
         self.is_settled = False
-        self.error: OSError | None = None
+        self.is_known = False
+        self._errors: dict[Path, OSError] = {}
 
     def settle(self, top: Path) -> None:
         try:
             for path in sorted(self._up_to(top), reverse=True):
-                fsync(path)
-        except OSError as error:
-            self.error = error
-        except BaseException:
-            self.error = OSError(errno.EIO, "not known to be there")
-            raise
+                try:
+                    fsync(path)
+                except OSError as error:
+                    self._errors[path] = error
+            self.is_known = True
         finally:
             self.is_settled = True
+
+    def raise_error_of(self, folder: Path) -> None:
+        """The folder of another, which may have been removed meanwhile, is no reason to fail."""
+        for path in (folder, *folder.parents):
+            if path in self._errors:
+                raise self._errors[path]
 
     def _up_to(self, top: Path) -> set[Path]:
         return {
             path for folder in self.folders for path in (folder, *folder.parents) if path.is_relative_to(top)
         }
+
+
+def make_durably(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that they are there after a power cut.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        with suppress(PermissionError):  # one may be allowed to make something where one may not look
+            fsync(path.parent)
 
 
 def fsync(path: Path) -> None:

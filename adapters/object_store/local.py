@@ -20,7 +20,7 @@ import obstore
 from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
-from s3duct.adapters.object_store.durable_folders import DurableFolders, fsync
+from s3duct.adapters.object_store.durable_folders import DurableFolders, fsync, make_durably
 from s3duct.adapters.object_store.local_writes import write_object
 from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
@@ -59,7 +59,7 @@ class LocalObjectStore(ObstoreObjectStore):
         """
         try:
             if create:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_durably(folder)
         except OSError as error:
             raise LocalResourceError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
         if not folder.is_dir():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from s3duct.adapters.object_store import durable_folders
-from s3duct.adapters.object_store.durable_folders import DurableFolders
+from s3duct.adapters.object_store.durable_folders import DurableFolders, make_durably
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ class Disk:
         self.begun = threading.Event()
         self.gate: threading.Event | None = None
         self.error: OSError | None = None
+        self.lost: set[Path] = set()
         self.unforeseen: BaseException | None = None
 
     def fsync(self, path: Path) -> None:
@@ -37,6 +39,9 @@ class Disk:
         unforeseen, self.unforeseen = self.unforeseen, None
         if unforeseen is not None:
             raise unforeseen
+        if path in self.lost:
+            self.lost.remove(path)
+            raise OSError(errno.EIO, "lost")
         if self.error is not None:
             raise self.error
 
@@ -94,13 +99,43 @@ def test_what_fails_fails_for_all_that_it_was_done_for_and_for_nobody_else(
     folders.settle(tmp_path)
 
 
+def test_an_error_that_the_system_tells_of_once_is_everybodys_that_it_concerns(
+    tmp_path: Path, disk: Disk
+) -> None:
+    """After a write that was lost the next fsync succeeds, and says nothing of it."""
+    folders, gate = DurableFolders(tmp_path), threading.Event()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    disk.gate = gate
+    first = start(lambda: folders.settle(tmp_path))
+    assert disk.begun.wait(LONG_S)
+    outcomes: dict[str, str] = {}
+
+    def settle(name: str) -> None:
+        try:
+            folders.settle(tmp_path / name)
+        except OSError as error:
+            outcomes[name] = str(error.strerror)
+
+    sharing = folders._next
+    threads = [start(lambda name=name: settle(name)) for name in "ab"]  # type: ignore[misc]  # mypy: lambda's default
+    while len(sharing.folders) < 2:
+        time.sleep(0.001)
+    disk.lost = {tmp_path / "a"}
+    gate.set()
+    for thread in (first, *threads):
+        thread.join(LONG_S)
+    assert outcomes == {"a": "lost"}
+    disk.lost = {tmp_path}
+    with pytest.raises(OSError, match="lost"):
+        folders.settle(tmp_path / "b")
+
+
 def test_a_folder_that_was_removed_fails_for_who_asked_for_it_alone(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     folders = DurableFolders(tmp_path)
-    together = folders._next
-    together.folders.add(tmp_path / "gone")
+    folders._next.folders.add(tmp_path / "gone")
     folders.settle(tmp_path / "there")
-    assert together.error is not None
     with pytest.raises(FileNotFoundError):
         folders.settle(tmp_path / "gone")
 
@@ -108,10 +143,34 @@ def test_a_folder_that_was_removed_fails_for_who_asked_for_it_alone(tmp_path: Pa
 def test_what_ends_unforeseen_is_not_taken_for_done(tmp_path: Path, disk: Disk) -> None:
     """By those who share it: each then does it alone."""
     folders = DurableFolders(tmp_path)
-    together = folders._next
-    together.folders.add(tmp_path)
+    shared = folders._next
     disk.unforeseen = MemoryError()
     with pytest.raises(MemoryError):
         folders.settle(tmp_path)
-    assert together.is_settled
-    assert together.error is not None
+    assert shared.is_settled
+    assert not shared.is_known
+    folders._next = shared
+    folders.settle(tmp_path)
+    assert len(disk.synced) == 2
+
+
+def test_folders_are_made_down_to_the_one_that_is_wanted_and_brought_to_the_disk(
+    tmp_path: Path, disk: Disk
+) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    make_durably(top / "a" / "b" / "c")
+    assert (top / "a" / "b" / "c").is_dir()
+    assert dict(disk.synced) == {
+        top: frozenset("a"),
+        top / "a": frozenset("b"),
+        top / "a" / "b": frozenset("c"),
+    }
+    disk.synced.clear()
+    make_durably(top / "a" / "b")
+    assert not disk.synced
+    disk.error = PermissionError(errno.EACCES, "may not look")
+    make_durably(top / "a" / "d")
+    disk.error = OSError(errno.EIO, "broken")
+    with pytest.raises(OSError, match="broken"):
+        make_durably(top / "a" / "e")
