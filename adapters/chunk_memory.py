@@ -99,7 +99,7 @@ class MmapChunkMemory(ChunkMemory):
                 return mmap.mmap(descriptor, size_bytes)
             finally:
                 os.close(descriptor)
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, ValueError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "no memory"
             raise LocalResourceError(
                 f"cannot make a scratch file of {size_bytes} bytes in {str(self._scratch_dir)!r}: {reason}",

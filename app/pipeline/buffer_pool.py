@@ -69,7 +69,7 @@ class BufferPool:
         self._listener = listener
         self._leases: set[Lease] = set()
         self._unfilled: set[Lease] = set()
-        self._returned = asyncio.Event()
+        self._changed = asyncio.Event()
         self._has_served = False
         self._most_at_once = 0
         # What the user was told of, and has not worked since: a long run must not say it before every chunk. `ABORT` stands
@@ -153,13 +153,14 @@ class BufferPool:
     def filled(self, lease: Lease) -> None:
         """Note that a region holds all it will hold: from now on the machine's own figures show what it takes."""
         self._unfilled.discard(lease)
+        self._changed.set()
 
     def release(self, lease: Lease) -> None:
         """Take a region back. Nothing may use its view any more."""
         lease.region.release()
         self._leases.discard(lease)
         self._unfilled.discard(lease)
-        self._returned.set()
+        self._changed.set()
 
     def _take(self, lease: Lease, placement: Admission) -> None:
         self._leases.add(lease)
@@ -210,9 +211,9 @@ class BufferPool:
 
     async def _until_something_may_have_changed(self) -> None:
         """A region has come back, or it is time to look at the machine again."""
-        self._returned.clear()
+        self._changed.clear()
         waits = (
-            asyncio.ensure_future(self._returned.wait()),
+            asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self._clock.until(self._clock.monotonic_s() + _LOOK_EVERY_S)),
         )
         try:

@@ -84,6 +84,8 @@ class ChunkDownloader:
             found = await self._retrier.run(f"look-up of {record.key}", lambda: self._store.head(key))
         except ObjectNotFound as error:
             raise _missing(record) from error
+        if not found.size_bytes:
+            raise _damaged(record, "its object is empty")
         if known is not None and found.size_bytes != known:
             raise _damaged(record, f"its object has {found.size_bytes} bytes instead of {known}")
         return found.size_bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 A = TypeVar("A")
@@ -13,11 +13,7 @@ B = TypeVar("B")
 async def side_by_side(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
     """Run both at once and return both results; if one fails, cancel the other and wait for it."""
     tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
-    try:
-        await asyncio.gather(*tasks)
-    except BaseException:
-        await cancel_all(tasks)
-        raise
+    await _all_done(tasks)
     return tasks[0].result(), tasks[1].result()
 
 
@@ -29,9 +25,21 @@ async def for_each(items: Iterable[A], work: Callable[[A], Awaitable[None]], *, 
         for item in waiting:
             await work(item)
 
-    tasks = [asyncio.ensure_future(take_turns()) for _ in range(at_once)]
+    await _all_done([asyncio.ensure_future(take_turns()) for _ in range(at_once)])
+
+
+async def _all_done(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait for all; at the first error cancel the others, wait for them, and raise it.
+
+    `gather` would lose a cancellation that comes when a task has failed and it has not heard of that yet.
+    """
+    pending: Collection[asyncio.Future[Any]] = tasks
     try:
-        await asyncio.gather(*tasks)
+        while pending:
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
     except BaseException:
         await cancel_all(tasks)
         raise

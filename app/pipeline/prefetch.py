@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from s3duct.app.pipeline.buffer_pool import BufferPool, Lease
 from s3duct.app.pipeline.download import ChunkDownloader, Span
 from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.chunk import ChunkRecord
-from s3duct.domain.errors import S3ductError
 from s3duct.domain.events import ChunkStarted, Listener
 
 
@@ -24,10 +22,10 @@ class FetchedChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class _Started:
     record: ChunkRecord
     lease: Lease
-    task: asyncio.Task[Span]
+    fetching: asyncio.Task[Span]
 
 
 async def fetch_in_order(
@@ -39,8 +37,9 @@ async def fetch_in_order(
 ) -> AsyncGenerator[FetchedChunk, None]:
     """Yield every chunk of `records` in order, verified.
 
-    Buffers come back only when a chunk has been handed out and used, so a slow consumer holds back the start of later
-    downloads, never one that is under way. A chunk's error is raised in its turn: all chunks before it come first.
+    Downloads start as buffers come back, whatever the consumer, or the chunk whose turn it is, takes. Buffers come back only
+    when a chunk has been handed out and used, so a slow consumer holds back the start of later downloads, never one that is
+    under way. A chunk's error is raised in its turn: all chunks before it come first.
 
     Args:
         records: what to fetch.
@@ -48,45 +47,42 @@ async def fetch_in_order(
         pool: bounds how many are ahead.
         listener: hears of starts.
     """
-    pending: deque[_Pending] = deque()
-    waiting = iter(records)
-    upcoming = next(waiting, None)
-    failure: S3ductError | None = None
+    starter = _Starter(downloader, pool, listener)
+    starting = asyncio.ensure_future(starter.start_all(records))
     try:
-        while upcoming is not None or pending:
-            while upcoming is not None:
-                try:
-                    started = await _start(upcoming, downloader, pool, alone=not pending)
-                except S3ductError as error:
-                    failure, upcoming = error, None
-                    break
-                if started is None:
-                    break
-                listener(ChunkStarted(upcoming.index))
-                pending.append(started)
-                upcoming = next(waiting, None)
-            if not pending:
-                break
-            first = pending[0]
-            span = await first.task
-            pending.popleft()
+        while (first := await starter.started.get()) is not None:
+            span = await first.fetching
             # Left early (a stop, a consumer that has gone), the region is not released: its view may still be in use.
             yield FetchedChunk(first.record, first.lease.region.view[span.start : span.stop])
+            starter.fetching.discard(first.fetching)
             pool.release(first.lease)
-        if failure is not None:
-            raise failure
+        await starting
     finally:
-        await cancel_all(entry.task for entry in pending)
+        await cancel_all((starting, *starter.fetching))
 
 
-async def _start(
-    record: ChunkRecord, downloader: ChunkDownloader, pool: BufferPool, *, alone: bool
-) -> _Pending | None:
-    """Start a download if its buffer is admitted now; wait for that only if nothing else is under way."""
-    size_bytes = await downloader.stored_size_bytes(record)
-    lease = await pool.acquire(size_bytes) if alone else pool.try_acquire(size_bytes)
-    if lease is None:
-        return None
-    fetching = asyncio.ensure_future(downloader.fetch(record, lease.region, size_bytes))
-    fetching.add_done_callback(lambda _: pool.filled(lease))
-    return _Pending(record, lease, fetching)
+class _Starter:
+    """Starts downloads in order. `started` holds those whose turn is to come, and None behind the last."""
+
+    def __init__(self, downloader: ChunkDownloader, pool: BufferPool, listener: Listener) -> None:
+        self._downloader = downloader
+        self._pool = pool
+        self._listener = listener
+        self.started: asyncio.Queue[_Started | None] = asyncio.Queue()
+        self.fetching: set[asyncio.Task[Span]] = set()
+
+    async def start_all(self, records: Iterable[ChunkRecord]) -> None:
+        try:
+            for record in records:
+                await self._start(record)
+        finally:
+            self.started.put_nowait(None)
+
+    async def _start(self, record: ChunkRecord) -> None:
+        size_bytes = await self._downloader.stored_size_bytes(record)
+        lease = await self._pool.acquire(size_bytes)
+        fetching = asyncio.ensure_future(self._downloader.fetch(record, lease.region, size_bytes))
+        fetching.add_done_callback(lambda _: self._pool.filled(lease))
+        self.fetching.add(fetching)
+        self.started.put_nowait(_Started(record, lease, fetching))
+        self._listener(ChunkStarted(record.index))

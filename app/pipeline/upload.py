@@ -15,7 +15,7 @@ from s3duct.app.pipeline.sealed_message import SealedMessage
 from s3duct.app.pipeline.workers import Workers
 from s3duct.domain.chunk import part_size_for
 from s3duct.domain.encryption import EncryptionMethod
-from s3duct.domain.errors import StoreUnavailable
+from s3duct.domain.errors import StoreError, StoreUnavailable
 from s3duct.domain.ports.chunk_memory import ChunkMemory, Region
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.hasher import Hasher
@@ -177,6 +177,8 @@ class ChunkUploader:
             self._failed_attempts += 1
             raise
         except asyncio.CancelledError:
+            if task.cancelled():
+                raise StoreError(f"the store gave up the upload of {key!r}, unasked") from None
             # A cancelled multipart upload would leave its parts in the bucket; one whose body fails is aborted.
             abandon()
             await asyncio.wait({task}, timeout=_ABANDON_GRACE_S)

@@ -56,6 +56,45 @@ def test_the_first_error_ends_the_other_one_which_is_waited_for(failing_first: b
     run(scene())
 
 
+@pytest.mark.parametrize("ticks", range(6))
+@pytest.mark.parametrize("many", [False, True], ids=["side by side", "for each"])
+def test_a_cancellation_is_not_lost_to_an_error_of_the_same_moment(ticks: int, *, many: bool) -> None:
+    """Whoever asks for a stop would see another attempt instead."""
+
+    async def scene() -> None:
+        async def fails_after_a_stop() -> None:
+            await settle()
+            running.cancel()
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            raise OSError("first")
+
+        async def work(number: int) -> None:
+            await (Endless().run() if number else fails_after_a_stop())
+
+        running = asyncio.ensure_future(
+            for_each(range(2), work, at_once=2) if many else side_by_side(work(0), work(1))
+        )
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    run(scene())
+
+
+def test_one_that_ends_as_cancelled_unasked_ends_the_other_one() -> None:
+    async def scene() -> None:
+        async def cancels_itself() -> None:
+            await settle()
+            raise asyncio.CancelledError
+
+        other = Endless()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(side_by_side(other.run(), cancels_itself()), 20)
+        assert other.tidied
+
+    run(scene())
+
+
 def test_side_by_side_passes_a_cancellation_on_to_both_and_waits_for_them() -> None:
     async def scene() -> None:
         one, two = Endless(), Endless()

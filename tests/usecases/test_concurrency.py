@@ -26,7 +26,7 @@ from s3duct.domain.errors import (
     StoreError,
     StoreUnavailable,
 )
-from s3duct.domain.ports.cipher import Opener
+from s3duct.domain.ports.cipher import Cipher, Opener
 from s3duct.domain.ports.object_store import Bytes, StoredObject
 from s3duct.domain.sizes import MIB
 from tests.fakes.hooked_store import HookedStore, Operation, Phase
@@ -223,6 +223,23 @@ def test_a_put_that_is_cancelled_in_the_middle_of_parts_leaves_no_object(times: 
         await until(lambda: not world.journals.held)
         await turns()
         assert await world.objects() == {}
+
+    run(scenario(), debug=False)
+
+
+@pytest.mark.parametrize("cipher", [None, aes()], ids=["plain", "aes"])
+def test_a_store_that_cancels_an_upload_in_parts_unasked_fails_the_put(cipher: Cipher | None) -> None:
+    async def scenario() -> None:
+        world = World(chunk_bytes=20 * MIB, cipher=cipher)
+
+        async def hook(operation: Operation, phase: Phase) -> None:
+            if operation.method == "put_parts" and phase is Phase.BEFORE:
+                raise asyncio.CancelledError
+
+        world.store.hooks.append(hook)
+        error = await failure_of(asyncio.wait_for(world.put(content(25 * MIB)), SOON_S))
+        assert type(error) is StoreError
+        assert await world.manifest() is None
 
     run(scenario(), debug=False)
 

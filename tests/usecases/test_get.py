@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from s3duct.domain.backpressure import MEMORY_RESERVE_BYTES
 from s3duct.domain.errors import (
     ChunkDamaged,
     ChunkMissing,
@@ -74,6 +75,36 @@ async def test_events_and_summary_add_up() -> None:
     assert not summary.raw
     assert world.sink.writes == [CHUNK] * 6 + [11]
     assert not world.memory.out
+
+
+@on_loop
+async def test_a_sink_that_hangs_holds_up_no_download_for_which_there_is_room() -> None:
+    """Those that were under way arrive, and others start in the room that comes to be while it hangs."""
+    world = await stored(max_chunks=7)
+    world.disk.free, world.memory_probe.available = 0, MEMORY_RESERVE_BYTES + 2 * CHUNK
+    arrive, arrived, sink = asyncio.Event(), 0, HangingSink()
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        nonlocal arrived
+        if operation.key in PLAIN_KEYS[1:] and phase is Phase.MIDWAY:
+            await arrive.wait()
+        arrived += operation.key in PLAIN_KEYS and phase is Phase.AFTER
+
+    world.store.hooks.append(hook)
+    getting = asyncio.ensure_future(world.get(sink=sink))
+    await until(sink.hangs.is_set)
+    await turns()
+    assert len(world.heard(ChunkStarted)) == 3
+    world.memory_probe.available = MEMORY_RESERVE_BYTES + 20 * CHUNK
+    world.clock.advance(1)
+    await until(lambda: len(world.heard(ChunkStarted)) == 7)
+    arrive.set()
+    await until(lambda: arrived == 7)
+    await turns()
+    assert not sink.data
+    sink.release.set()
+    await getting
+    assert sink.data == DATA
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4])
@@ -283,6 +314,36 @@ async def test_raw_of_a_chunk_that_is_missing_comes_in_its_turn() -> None:
     error = await failure_of(world.get(raw=True))
     assert isinstance(error, ChunkMissing)
     assert world.sink.data == await world.read(PLAIN_KEYS[0]) + await world.read(PLAIN_KEYS[1])
+
+
+@on_loop
+async def test_an_object_that_is_empty_where_nobody_knows_its_size_is_damage() -> None:
+    world = (await stored(aes())).elsewhere(cipher=World().cipher)
+    await without_sealed_facts(world)
+    await world.bucket.put(PLAIN_KEYS[2], b"")
+    error = await failure_of(world.get(raw=True))
+    assert isinstance(error, ChunkDamaged)
+    assert "its object is empty" in error.message
+    assert world.sink.data == await world.read(PLAIN_KEYS[0]) + await world.read(PLAIN_KEYS[1])
+
+
+@on_loop
+async def test_what_is_verified_does_not_wait_for_the_size_of_what_comes_later() -> None:
+    world = (await stored(aes())).elsewhere(cipher=World().cipher)
+    await without_sealed_facts(world)
+    go_on = asyncio.Event()
+
+    async def hook(operation: Operation, phase: Phase) -> None:
+        if operation.method == "head" and operation.key == PLAIN_KEYS[3] and phase is Phase.BEFORE:
+            await go_on.wait()
+
+    world.store.hooks.append(hook)
+    getting = asyncio.ensure_future(world.get(raw=True))
+    await until(lambda: len(world.sink.writes) == 3)
+    go_on.set()
+    await getting
+    assert world.sink.data == b"".join([await world.read(key) for key in PLAIN_KEYS[:7]])
+    assert world.store.keys("head") == PLAIN_KEYS[:7]  # each is asked for once
 
 
 # --- the other end ------------------------------------------------------------------------------------------------------
