@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 
 from s3duct.app.pipeline.host import Host, RecentRoom
-from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.backpressure import (
     Admission,
     BufferLimits,
@@ -72,6 +71,7 @@ class BufferPool:
         self._changed = asyncio.Event()
         self._has_served = False
         self._most_at_once = 0
+        self._are_enough = False
         # What the user was told of, and has not worked since: a long run must not say it before every chunk. `ABORT` stands
         # for a wait with nothing in flight.
         self._told: set[Admission] = set()
@@ -133,6 +133,7 @@ class BufferPool:
                 room=room,
                 refused=frozenset(failures),
             )
+            self._are_enough = decision is Admission.ENOUGH
             if decision not in (Admission.MEMORY, Admission.ENOUGH):
                 self._host.memory.trim()  # what is kept does not help: there is no room
             if decision is Admission.ABORT:
@@ -153,7 +154,8 @@ class BufferPool:
     def filled(self, lease: Lease) -> None:
         """Note that a region holds all it will hold: from now on the machine's own figures show what it takes."""
         self._unfilled.discard(lease)
-        self._changed.set()
+        if not self._are_enough:
+            self._changed.set()
 
     def release(self, lease: Lease) -> None:
         """Take a region back. Nothing may use its view any more."""
@@ -210,16 +212,17 @@ class BufferPool:
             self._listener(Notice(f"{error.message}: {what_now}"))
 
     async def _until_something_may_have_changed(self) -> None:
-        """A region has come back, or it is time to look at the machine again."""
+        """A region has come back or arrived, or it is time to look at the machine again."""
         self._changed.clear()
-        waits = (
-            asyncio.ensure_future(self._changed.wait()),
-            asyncio.ensure_future(self._clock.until(self._clock.monotonic_s() + _LOOK_EVERY_S)),
-        )
+        looking = asyncio.ensure_future(self._look_again())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await self._changed.wait()
         finally:
-            await cancel_all(waits)
+            looking.cancel()
+
+    async def _look_again(self) -> None:
+        await self._clock.until(self._clock.monotonic_s() + _LOOK_EVERY_S)
+        self._changed.set()
 
 
 def _no_room(size_bytes: int, limits: BufferLimits, room: HostRoom) -> LocalResourceError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 from s3duct.app.pipeline.buffer_pool import BufferPool
@@ -20,16 +21,17 @@ SIZE = 1000
 DIGEST = DualDigest(sha256=bytes(32), sha3_256=bytes(32))
 
 
-class InstantDownloader(ChunkDownloader):
-    """Every chunk is there at once."""
+class GatedDownloader(ChunkDownloader):
+    """A chunk arrives when its gate is opened."""
 
     def __init__(self) -> None:
-        pass
+        self.gates = [asyncio.Event() for _ in range(6)]
 
     async def stored_size_bytes(self, record: ChunkRecord) -> int:
         return SIZE
 
     async def fetch(self, record: ChunkRecord, region: Region, stored_bytes: int) -> Span:
+        await self.gates[record.index].wait()
         return Span(0, stored_bytes)
 
 
@@ -37,7 +39,6 @@ def test_a_chunk_that_has_arrived_is_seen_by_the_machine_and_not_counted_twice()
     """Memory for two that have not arrived and for half of another one."""
 
     async def scene() -> list[int]:
-        in_use = []
         pool = BufferPool(
             Host(
                 FakeChunkMemory(),
@@ -45,18 +46,24 @@ def test_a_chunk_that_has_arrived_is_seen_by_the_machine_and_not_counted_twice()
                 FakeMemory(MEMORY_RESERVE_BYTES + 2 * SIZE + SIZE // 2),
                 FakeProcessors(),
             ),
-            BufferWishes(memory_bytes=MIN_MEMORY_BYTES, max_chunks=10),
+            BufferWishes(memory_bytes=MIN_MEMORY_BYTES, max_chunks=5),
             cost_bytes=SIZE,
             clock=FakeClock(),
             listener=ignore_events,
         )
+        downloader = GatedDownloader()
         records = [ChunkRecord(index, f"chunk-{index}", SIZE, DIGEST, "") for index in range(6)]
-        chunks = fetch_in_order(records, downloader=InstantDownloader(), pool=pool, listener=ignore_events)
+        chunks = fetch_in_order(records, downloader=downloader, pool=pool, listener=ignore_events)
         async with aclosing(chunks):
-            async for chunk in chunks:
-                in_use.append(pool.in_use)
-                chunk.view.release()
+            first = asyncio.ensure_future(anext(chunks))
+            in_use = []
+            for gate in (*downloader.gates[1:], downloader.gates[0]):
                 await settle()
+                in_use.append(pool.in_use)
+                gate.set()
+            (await first).view.release()
+            async for chunk in chunks:
+                chunk.view.release()
         return in_use
 
-    assert run(scene()) == [2, 3, 4, 3, 2, 1]
+    assert run(scene()) == [2, 3, 4, 5, 5, 5]
