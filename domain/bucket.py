@@ -12,6 +12,7 @@ _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
 
 _FILE_HINT = "write it with three slashes, like file:///srv/backup"
+_KINDS_HINT = "write it as name, s3://name or file:///path"
 _PERCENT_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")  # RFC 3986, 2.1
 
 
@@ -37,11 +38,15 @@ def parse_bucket(text: str) -> S3Bucket | LocalFolder:
     """
     if text.startswith("file:"):
         return _local_folder(text)
+    if text.startswith(("/", "./", "../", "~")):
+        raise UsageError(f"the bucket {text!r} is a path", hint=_FILE_HINT)
     name = text.removeprefix("s3://").rstrip("/")
+    if "://" in name:
+        raise UsageError(f"not a bucket: {text!r}", hint=_KINDS_HINT)
     if "/" in name:
         raise UsageError(f"the bucket {text!r} holds a path", hint="give the path as --prefix")
     if not _BUCKET_NAME.fullmatch(name):
-        raise UsageError(f"not a bucket: {text!r}", hint="write it as name, s3://name or file:///path")
+        raise UsageError(f"not a bucket: {text!r}", hint=_KINDS_HINT)
     return S3Bucket(name)
 
 

@@ -189,7 +189,7 @@ def _without_status(text: str, detail: str) -> S3ductError | None:
     if certificate := _first(_BAD_CERTIFICATE, text):
         hint = "check --endpoint-url, and the certificates that this machine trusts"
         return StoreError(f"the store's certificate is not valid here: {certificate}", hint=hint)
-    if reason := _no_answer_reason(text):
+    if reason := no_answer_reason(text):
         endpoint = _first(_ENDPOINT, text)
         at = f" at {endpoint}" if endpoint else ""
         return StoreUnavailable(f"the store{at} does not answer ({reason})", hint=_UNREACHABLE_HINT)
@@ -211,7 +211,7 @@ def _describe(text: str, status: int, code: str) -> str:
     return line[:_LONGEST_TEXT] or "no details"
 
 
-def _no_answer_reason(text: str) -> str:
+def no_answer_reason(text: str) -> str:
     """Why nothing came back, in the words of the operating system; empty if that cannot be told."""
     reason = _first(_OS_REASON, text) or _first(_DNS_REASON, text)
     if not reason and _TIMED_OUT.search(text):

@@ -21,6 +21,7 @@ from obstore.store import LocalStore
 
 from s3duct.adapters.object_store.base import ObstoreObjectStore
 from s3duct.adapters.object_store.durable_folders import DurableFolders, fsync, make_durably
+from s3duct.adapters.object_store.errors import no_answer_reason
 from s3duct.adapters.object_store.local_writes import write_object
 from s3duct.adapters.object_store.lost_answers import answered
 from s3duct.domain.errors import (
@@ -138,7 +139,8 @@ class LocalObjectStore(ObstoreObjectStore):
     def _translate(self, error: Exception, key: str) -> Exception:
         translated = super()._translate(error, key)
         if isinstance(translated, StoreError):
-            return LocalResourceError(f"cannot use {str(self._folder / key)!r}: {translated.message}")
+            reason = no_answer_reason(str(error)) or translated.message
+            return LocalResourceError(f"cannot use {str(self._folder / key)!r}: {reason}")
         return translated
 
     def _put_now(self, key: str, data: Bytes, *, create_only: bool) -> None:

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.config import Env
 
 from s3duct.app.cli import pipe, running
-from s3duct.app.cli.commands import register
+from s3duct.app.cli.commands import COMMANDS, register
 from s3duct.app.cli.console import take_any_character
 from s3duct.domain.errors import ExitCode, UsageError
 
@@ -65,7 +65,7 @@ def _call(arguments: list[str]) -> int:
         run_command, bound, unparsed = build(own).parse_args(own, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         text = _KEY_TEXT.sub("(a key)", " ".join(str(error).split()))
-        raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint="see s3duct --help") from None
+        raise UsageError(text[:1].lower() + text[1:].rstrip("."), hint=_help_hint(own)) from None
     keywords: dict[str, object] = {}
     if dashes:
         if "command" not in unparsed:
@@ -75,6 +75,11 @@ def _call(arguments: list[str]) -> int:
         keywords["command"] = tuple(command)
     result = run_command(*bound.args, **bound.kwargs, **keywords)
     return result if isinstance(result, int) else 0
+
+
+def _help_hint(arguments: list[str]) -> str:
+    command = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    return f"see s3duct {command} --help" if command in COMMANDS else "see s3duct --help"
 
 
 def _cut(arguments: list[str]) -> tuple[list[str], bool, list[str]]:

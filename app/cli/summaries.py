@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from s3duct.app.cli.console import say, write_line
@@ -94,11 +95,11 @@ def show_verify(summary: VerifySummary, options: OutputOptions) -> None:
         text += ", manifest not authenticated" if summary.accepted else ""
     else:
         text = (
-            f"{manifest.name!r} is damaged: {_count(len(summary.missing))} missing, "
+            f"error: {manifest.name!r} is damaged: {_count(len(summary.missing))} missing, "
             f"{len(summary.mismatched)} wrong, {chunks - faulty} good"
         )
     _show(
-        options,
+        options if summary.ok else replace(options, quiet=False),
         text=text,
         fields={
             "status": "ok" if summary.ok else "failed",

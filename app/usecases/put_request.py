@@ -10,7 +10,7 @@ from s3duct.domain.chunk import MAX_OBJECT_BYTES, is_generation_folder
 from s3duct.domain.encryption import AES_MAX_MESSAGE_BYTES, EncryptionMethod
 from s3duct.domain.errors import UsageError
 from s3duct.domain.manifest import Manifest
-from s3duct.domain.names import RESUME_FOLDER, StreamLocation, lies_in_resume_folder
+from s3duct.domain.names import MANIFEST_FILE, RESUME_FOLDER, StreamLocation, lies_in_resume_folder
 from s3duct.domain.ports.chunk_memory import ChunkMemory
 from s3duct.domain.ports.cipher import Cipher
 from s3duct.domain.ports.clock import Clock
@@ -63,6 +63,11 @@ class PutRequest:
             raise UsageError(
                 f"--expected-size ({self.expected_bytes} bytes) is less than --min-size ({self.min_bytes} bytes)",
                 hint="give one of them",
+            )
+        if MANIFEST_FILE in self.location.name.split("/"):
+            raise UsageError(
+                f"the name {self.location.name!r} holds what only manifests are called ({MANIFEST_FILE})",
+                hint="choose another --name",
             )
         if lies_in_resume_folder(self.location.name):
             raise UsageError(

@@ -108,7 +108,11 @@ def test_help_of_completion_tells_how_to_install_it() -> None:
 def test_completion_is_written_for_each_shell(tmp_path: Path, shell: str) -> None:
     script = tmp_path / "completion"
 
+    startup = [Path.home() / name for name in (".bashrc", ".zshrc")]
+    for file in startup:
+        file.write_text("# mine\n")
     run("completion", "--shell", shell, "--output", script).expect(0)
+    assert [file.read_text() for file in startup] == ["# mine\n"] * 2
 
     text = script.read_text()
     assert "s3duct" in text

@@ -123,6 +123,8 @@ def test_the_summary_of_verify_as_json(folder_bucket: FolderBucket, unique_name:
     assert (summary["chunks_total"], summary["chunks_ok"], summary["errors"]) == (4, 4, 0)
 
     folder_bucket.delete(f"{stream.folder}chunk-000002")
+    verdict = stream.verify("--quiet", code=3).lines[-1]
+    assert verdict.startswith(f"s3duct: error: '{unique_name}' is damaged: 1 chunk missing")
     failed = summary_of(stream.verify("--summary", "json", "--quiet", code=3))
     assert (failed["status"], failed["chunks_missing"], failed["chunks_ok"], failed["errors"]) == (
         "failed",

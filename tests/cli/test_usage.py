@@ -50,6 +50,36 @@ def test_the_command_line(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "which"), [(["put"], "put "), (["get", "--frob"], "get "), (["frob"], "")]
+)
+def test_the_help_that_is_pointed_to_is_that_of_the_command(arguments: list[str], which: str) -> None:
+    assert run(*arguments).lines[-1] == f"s3duct: hint: see s3duct {which}--help"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "hint"),
+    [
+        ("/srv/backup", "file:///srv/backup"),
+        ("./backup", "file:///srv/backup"),
+        ("gs://backup", "s3://name or file:///path"),
+        ("backup/db", "--prefix"),
+    ],
+)
+def test_a_bucket_that_is_none_is_told_how_to_write_it(bucket: str, hint: str) -> None:
+    outcome = run("list", "--bucket", bucket)
+    is_told(outcome)
+    assert hint in outcome.lines[-1]
+
+
+@pytest.mark.parametrize("name", [".manifest.json", "db/.manifest.json", ".manifest.json/db", "db/.resume"])
+def test_a_name_that_the_objects_of_another_stream_have_is_refused(name: str, tmp_path: Path) -> None:
+    """On a disk it would be a folder where the manifest of `db` is to be a file."""
+    bucket = tmp_path / "bucket"
+    is_told(run("put", "--bucket", f"file://{bucket}", "--name", name, stdin=b"x"))
+    assert not list(bucket.glob("*"))
+
+
+@pytest.mark.parametrize(
     ("flag", "value"),
     [
         ("--chunk-size", "0"),

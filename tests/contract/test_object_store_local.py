@@ -51,6 +51,18 @@ def test_a_missing_folder_is_a_missing_bucket(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
+@pytest.mark.parametrize("key", ["a" * 300, "file/below"])
+def test_a_key_that_no_file_can_have_is_not_called_a_store_that_does_not_answer(
+    tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "file").touch()
+    store = LocalObjectStore(tmp_path, create=False)
+    with pytest.raises(LocalResourceError) as caught:
+        asyncio.run(read_all(store, key))
+    assert "answer" not in caught.value.message
+    assert caught.value.message.endswith(("(file name too long)", "file name too long", "not a directory"))
+
+
 def test_an_existing_folder_is_used_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "there").write_bytes(b"before")

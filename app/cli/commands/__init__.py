@@ -6,7 +6,7 @@ from typing import Any
 
 from cyclopts import App
 
-_COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "put": ("put:put", {"usage": "Usage: s3duct put --bucket BUCKET --name NAME [OPTIONS] [-- COMMAND]"}),
     "get": ("get:get", {"usage": "Usage: s3duct get --bucket BUCKET --name NAME [OPTIONS] [-- COMMAND]"}),
     "list": ("list:list_", {}),
@@ -22,12 +22,12 @@ def register(app: App, arguments: Sequence[str]) -> None:
     Otherwise all are imported, since help shows a line of each, and cyclopts has none of a command that is only named.
     """
     named = arguments[0] if arguments else ""
-    for name, (place, options) in _COMMANDS.items():
+    for name, (place, options) in COMMANDS.items():
         path = f"{__name__}.{place}"
-        if named in _COMMANDS and name != named:
+        if named in COMMANDS and name != named:
             app.command(path, name=name, **options)
         else:
             module, _, function = path.partition(":")
             app.command(getattr(import_module(module), function), name=name, **options)
-    if named not in _COMMANDS:
-        app.register_install_completion_command(name="completion")
+    if named not in COMMANDS:
+        app.register_install_completion_command(name="completion", add_to_startup=False)
