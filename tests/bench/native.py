@@ -28,10 +28,10 @@ HASHES_NATIVELY = _is_there()
 class Batch:
     """Running digests of one algorithm (`sha256` or `sha3_256`) that take their next bytes together.
 
-    Compiled: as many as the processor computes side by side on one core. hashlib: one after another.
+    Compiled: as many as the processor computes side by side on one core, or as many as are asked for. hashlib: one.
     """
 
-    def __init__(self, algorithm: str, *, native: bool = HASHES_NATIVELY) -> None:
+    def __init__(self, algorithm: str, *, native: bool = HASHES_NATIVELY, width: int | None = None) -> None:
         """Begin the digests."""
         self._native: Any = importlib.import_module(_MODULE) if native else None
         if self._native is None:
@@ -39,7 +39,7 @@ class Batch:
             self.width = 1
         else:
             start = getattr(self._native, algorithm)
-            self.width = max(int(count) for _, count in self._native.kernels(algorithm)[:1])
+            self.width = width or max(int(count) for _, count in self._native.kernels(algorithm)[:1])
         self.lanes: list[HashLane] = [start() for _ in range(self.width)]
 
     def update(self, pieces: Sequence[memoryview]) -> None:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from s3duct.adapters.object_store.memory import MemoryObjectStore
 from s3duct.domain.sizes import GIB, MIB
-from tests.bench.native import HASHES_NATIVELY, Batch
+from tests.bench.native import Batch
 from tests.bench.results import Kernel
 
 _PIECE_BYTES = 4 * MIB
@@ -43,7 +43,7 @@ READ, SHA256, SHA3, AES, COPY = "read", "SHA-256", "SHA3-256", "AES-256-GCM", "c
 STORE_PUT, STORE_GET = "store in memory, put", "store in memory, get"
 PUT_WORK = (READ, SHA256, SHA3, AES, SHA256, STORE_PUT)
 GET_WORK = (STORE_GET, COPY, AES, SHA256, SHA3)
-# Of one chunk, that is, which nothing computes faster than hashlib; reading is of the whole stream.
+# Of one chunk, that is, all alone; reading is of the whole stream.
 SHA256_SERIAL, SHA3_SERIAL = "SHA-256 of one chunk", "SHA3-256 of one chunk"
 _SERIAL_IN_A_CHUNK = (SHA256_SERIAL, SHA3_SERIAL)
 
@@ -61,8 +61,8 @@ def measure(seconds: float = _EACH_S) -> list[Kernel]:
             SHA256: lambda: _hash("sha256"),
             SHA3: lambda: _hash("sha3_256"),
             AES: _seal,
-            SHA256_SERIAL: lambda: _hash("sha256", native=False),
-            SHA3_SERIAL: lambda: _hash("sha3_256", native=False),
+            SHA256_SERIAL: lambda: _hash("sha256", width=1),
+            SHA3_SERIAL: lambda: _hash("sha3_256", width=1),
             COPY: _copy,
             STORE_PUT: _store_put,
             STORE_GET: _store_get,
@@ -132,8 +132,8 @@ def _read(descriptor: int) -> Step:
     return step
 
 
-def _hash(algorithm: str, *, native: bool = HASHES_NATIVELY) -> Step:
-    batch = Batch(algorithm, native=native)
+def _hash(algorithm: str, *, width: int | None = None) -> Step:
+    batch = Batch(algorithm, width=width)
     pieces = [memoryview(bytearray(_PIECE_BYTES)) for _ in range(batch.width)]
 
     def step() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import random
@@ -14,6 +15,7 @@ import pytest
 from s3duct.adapters.pipe_ends import DescriptorSink, DescriptorSource, FileSink, FileSource
 from s3duct.domain.errors import ExitCode, SinkClosed, SinkError, SourceError
 from s3duct.domain.ports.pipe import Sink, Source
+from s3duct.domain.sizes import MIB
 from tests.fakes.pipe import FakeSink, FakeSource
 
 if TYPE_CHECKING:
@@ -155,6 +157,26 @@ def test_a_slow_producer_is_not_the_end(pause: bool) -> None:
     assert source.read_into(view) == 0
     timer.join()
     os.close(read_end)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have one size here")
+def test_pipes_at_both_ends_are_made_larger_where_they_may_be() -> None:
+    """The producer runs ahead, and each end is woken a sixteenth as often."""
+    ends = os.pipe()
+    try:
+        before = fcntl.fcntl(ends[0], fcntl.F_GETPIPE_SZ)
+        try:
+            fcntl.fcntl(ends[0], fcntl.F_SETPIPE_SZ, MIB)
+        except PermissionError:
+            pytest.skip("this user's pipes may not grow")
+        for end, make in ((ends[0], DescriptorSource), (ends[1], DescriptorSink)):
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, before)
+            make(end)
+            assert fcntl.fcntl(end, fcntl.F_GETPIPE_SZ) == MIB
+            fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 2 * before)
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def test_a_descriptor_that_cannot_be_read_is_a_source_error(tmp_path: Path) -> None:

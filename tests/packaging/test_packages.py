@@ -80,17 +80,35 @@ def test_the_wheel_holds_every_module_and_nothing_else(built: Built) -> None:
     assert {f"s3duct/{room}/py.typed" for room in ROOMS} <= shipped
 
 
-def test_without_a_compiler_the_wheel_is_the_same_without_the_extension(built: Built, tmp_path: Path) -> None:
-    without = build(tmp_path / "checkout", environment={"CC": "false", "LDSHARED": "false"})
+@pytest.mark.parametrize("compiler", ["false", "/nowhere/cc"], ids=["one that fails", "none"])
+def test_without_a_compiler_the_wheel_is_the_same_without_the_extension(
+    built: Built, tmp_path: Path, compiler: str
+) -> None:
+    without = build(tmp_path / "checkout", environment={"CC": compiler, "LDSHARED": compiler})
     with zipfile.ZipFile(built.wheel) as wheel, zipfile.ZipFile(without.wheel) as poorer:
         assert set(wheel.namelist()) - {EXTENSION} == set(poorer.namelist())
         poorer.extractall(tmp_path / "wheel")
+    assert hasher_of(tmp_path / "wheel") == "HashlibHasher SHA-256: hashlib; SHA3-256: hashlib"
+
+
+@pytest.mark.skipif(not has_compiler(), reason="there is no compiler")
+def test_with_a_compiler_the_wheel_hashes_with_the_extension(built: Built, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        wheel.extractall(tmp_path)
+    name, _, description = hasher_of(tmp_path).partition(" ")
+    assert name == "NativeHasher"
+    if "avx2" in Path("/proc/cpuinfo").read_text().split():
+        assert "SHA3-256: native AVX" in description
+
+
+def hasher_of(wheel: Path) -> str:
     program = (
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'wheel')!r}); "
-        "from s3duct.app.container.hashers import make_hasher; print(make_hasher(native=True).description)"
+        f"import sys; sys.path.insert(0, {str(wheel)!r}); "
+        "from s3duct.app.container.hashers import make_hasher; made = make_hasher(native=True); "
+        "print(type(made).__name__, made.description)"
     )
     said = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
-    assert said.stdout.strip() == "SHA-256: hashlib; SHA3-256: hashlib"
+    return said.stdout.strip()
 
 
 def test_one_binary_serves_every_version_of_python(built: Built) -> None:
