@@ -93,7 +93,7 @@ class PaceChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackpressureStarted(Event):
-    """Reading waits: `reason` says for what."""
+    """What comes next, a chunk to be read or to be fetched, waits: `reason` says for what."""
 
     reason: str
 

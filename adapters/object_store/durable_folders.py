@@ -36,11 +36,12 @@ class DurableFolders:
                 with self._gate:
                     self._next = _Together()
                 together.settle(self._top)
-        if not together.is_known:
-            together = _Together()
-            together.folders.add(folder)
-            together.settle(self._top)
         together.raise_error_of(folder)
+        if not together.is_known:
+            alone = _Together()
+            alone.folders.add(folder)
+            alone.settle(self._top)
+            alone.raise_error_of(folder)
 
 
 class _Together:
@@ -78,12 +79,14 @@ class _Together:
 def make_durably(folder: Path) -> None:
     """Make a folder, and those above it that are missing, so that they are there after a power cut.
 
+    One that is there may have been made by somebody who was killed before it was on the disk.
+
     Raises:
         OSError: it cannot be done.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
+    for path in {folder, *missing}:
         with suppress(PermissionError):  # one may be allowed to make something where one may not look
             fsync(path.parent)
 

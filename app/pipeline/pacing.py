@@ -23,6 +23,7 @@ class Pacer:
         self._listener = listener
         self._pace = Pace()
         self._under_way: set[int] = set()
+        self._arriving: set[int] = set()
         self._begun = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -39,52 +40,71 @@ class Pacer:
         from their turn meanwhile: at a slow pace it begins when they are all there, and one that had begun before is not
         counted until then. One that may not wait for long waits until `most_wait` is over, and goes without a turn.
         """
-        if arriving is not None and self._pace.at_once is not None:
-            await arriving.completion()
-        if not self._is_free():
-            await self._until_free(most_wait)
+        if arriving is not None and arriving.complete:
+            arriving = None
+        if not self._may_begin(arriving):
+            await self._until_it_may_begin(arriving, most_wait)
         self._begun += 1
         number = self._begun
+        self._under_way.add(number)
         try:
-            async with self._counted(number, arriving):
+            async with self._uncounted(number, arriving):
                 yield
             self._follow(self._pace.succeeded())
         except StoreThrottled:
-            under_way = len(self._under_way | {number})
+            under_way = len(self._under_way)
             self._follow(self._pace.throttled(number=number, begun=self._begun, under_way=under_way))
             raise
         finally:
             self._under_way.discard(number)
             self._wake_all()
 
-    def _is_free(self) -> bool:
-        return self._pace.admits(len(self._under_way))
+    def _may_begin(self, arriving: Mark | None) -> bool:
+        if self._pace.at_once is None:
+            return True
+        is_there = arriving is None or arriving.complete
+        return is_there and self._pace.admits(len(self._under_way) - len(self._arriving))
 
-    async def _until_free(self, most_wait: Callable[[], Coroutine[Any, Any, object]] | None) -> None:
+    async def _until_it_may_begin(
+        self, arriving: Mark | None, most_wait: Callable[[], Coroutine[Any, Any, object]] | None
+    ) -> None:
         over = asyncio.ensure_future(most_wait() if most_wait else asyncio.get_running_loop().create_future())
+        there = asyncio.ensure_future(arriving.completion()) if arriving is not None else None
         try:
-            while not self._is_free() and not over.done():
+            while not self._may_begin(arriving) and not over.done():
                 waiting = asyncio.get_running_loop().create_future()
                 self._waiting.append(waiting)
-                await asyncio.wait((waiting, over), return_when=asyncio.FIRST_COMPLETED)
+                events = {waiting, over} if there is None or there.done() else {waiting, over, there}
+                try:
+                    await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if waiting in self._waiting:
+                        self._waiting.remove(waiting)
+                if there is not None and there.done():
+                    there.result()
         finally:
-            over.cancel()  # and not waited for: whoever had a turn then would take the one that is free now
+            # Not waited for: whoever had a turn then would take the one that is free now.
+            over.cancel()
+            if there is not None:
+                there.cancel()
 
     @asynccontextmanager
-    async def _counted(self, number: int, arriving: Mark | None) -> AsyncIterator[None]:
+    async def _uncounted(self, number: int, arriving: Mark | None) -> AsyncIterator[None]:
+        """Leave an operation out of the count until its bytes are there."""
         if arriving is None or arriving.complete:
-            self._under_way.add(number)
             yield
             return
+        self._arriving.add(number)
         counting = asyncio.ensure_future(self._count_once_complete(number, arriving))
         try:
             yield
         finally:
+            self._arriving.discard(number)
             await cancel_all([counting])
 
     async def _count_once_complete(self, number: int, arriving: Mark) -> None:
         await arriving.completion()
-        self._under_way.add(number)
+        self._arriving.discard(number)
 
     def _follow(self, pace: Pace) -> None:
         before, self._pace = self._pace.at_once, pace

@@ -58,7 +58,8 @@ async def fetch_in_order(
             pool.release(first.lease)
         await starting
     finally:
-        await cancel_all((starting, *starter.fetching))
+        await cancel_all((starting,))
+        await cancel_all(starter.fetching)
 
 
 class _Starter:

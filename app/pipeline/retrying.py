@@ -72,8 +72,11 @@ class Retrier:
         while True:
             if before is not None:
                 await before()
+            asked_at_s = self._clock.monotonic_s()
             try:
                 async with self._pacer.turn(arriving, most_wait=self._most_wait):
+                    # Who waits for others, or for the producer, does not fail meanwhile.
+                    first_failure_s += self._clock.monotonic_s() - asked_at_s
                     result = await attempt()
             except S3ductError as error:
                 now_s = self._clock.monotonic_s()

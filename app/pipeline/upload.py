@@ -104,6 +104,11 @@ class ChunkUploader:
             if mark.complete and is_small(mark.position) and self._is_one_part(mark.position):
                 return await self._attempt_at_once(key, region.view[: mark.position])
             return await self._attempt_sealed(key, region, mark, carried)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise StoreError(f"the store gave up the upload of {key!r}, unasked") from None
         finally:
             if carried is not None:
                 carried.let_go()
@@ -178,7 +183,7 @@ class ChunkUploader:
             raise
         except asyncio.CancelledError:
             if task.cancelled():
-                raise StoreError(f"the store gave up the upload of {key!r}, unasked") from None
+                raise
             # A cancelled multipart upload would leave its parts in the bucket; one whose body fails is aborted.
             abandon()
             await asyncio.wait({task}, timeout=_ABANDON_GRACE_S)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from s3duct.adapters.object_store import durable_folders
 from s3duct.adapters.object_store.durable_folders import DurableFolders, make_durably
+from tests.support.command import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ class Disk:
         self.gate: threading.Event | None = None
         self.error: OSError | None = None
         self.lost: set[Path] = set()
+        self.unforeseen_at: Path | None = None
         self.unforeseen: BaseException | None = None
 
     def fsync(self, path: Path) -> None:
@@ -39,6 +40,8 @@ class Disk:
         unforeseen, self.unforeseen = self.unforeseen, None
         if unforeseen is not None:
             raise unforeseen
+        if path == self.unforeseen_at:
+            raise MemoryError
         if path in self.lost:
             self.lost.remove(path)
             raise OSError(errno.EIO, "lost")
@@ -119,8 +122,7 @@ def test_an_error_that_the_system_tells_of_once_is_everybodys_that_it_concerns(
 
     sharing = folders._next
     threads = [start(lambda name=name: settle(name)) for name in "ab"]  # type: ignore[misc]  # mypy: lambda's default
-    while len(sharing.folders) < 2:
-        time.sleep(0.001)
+    until(lambda: len(sharing.folders) == 2, "both share it")
     disk.lost = {tmp_path / "a"}
     gate.set()
     for thread in (first, *threads):
@@ -138,6 +140,19 @@ def test_a_folder_that_was_removed_fails_for_who_asked_for_it_alone(tmp_path: Pa
     folders.settle(tmp_path / "there")
     with pytest.raises(FileNotFoundError):
         folders.settle(tmp_path / "gone")
+
+
+def test_an_error_that_was_met_is_not_forgotten_over_something_unforeseen(tmp_path: Path, disk: Disk) -> None:
+    folders = DurableFolders(tmp_path)
+    (tmp_path / "a").mkdir()
+    shared = folders._next
+    disk.lost = {tmp_path / "a"}
+    disk.unforeseen_at = tmp_path
+    with pytest.raises(MemoryError):
+        folders.settle(tmp_path / "a")
+    folders._next = shared
+    with pytest.raises(OSError, match="lost"):
+        folders.settle(tmp_path / "a")
 
 
 def test_what_ends_unforeseen_is_not_taken_for_done(tmp_path: Path, disk: Disk) -> None:
@@ -168,7 +183,7 @@ def test_folders_are_made_down_to_the_one_that_is_wanted_and_brought_to_the_disk
     }
     disk.synced.clear()
     make_durably(top / "a" / "b")
-    assert not disk.synced
+    assert [path for path, _ in disk.synced] == [top / "a"]
     disk.error = PermissionError(errno.EACCES, "may not look")
     make_durably(top / "a" / "d")
     disk.error = OSError(errno.EIO, "broken")

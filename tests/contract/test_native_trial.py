@@ -18,7 +18,8 @@ PORTABLE = ("portable", 2)
 @pytest.fixture(autouse=True)
 def only_the_portable_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     native()  # skips where the extension was not built
-    from s3duct.adapters.native import _hashing, hasher, trial
+    from s3duct.adapters.native import _hashing, hasher
+    from s3duct.adapters.native.trial import beats_hashlib
 
     extension = SimpleNamespace(
         kernels=lambda algorithm: [PORTABLE] if algorithm == "sha3_256" else [],
@@ -28,9 +29,9 @@ def only_the_portable_kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         Lane=_hashing.Lane,
     )
     monkeypatch.setattr(hasher, "_hashing", extension)
-    trial.beats_hashlib.cache_clear()
+    beats_hashlib.cache_clear()
     yield
-    trial.beats_hashlib.cache_clear()
+    beats_hashlib.cache_clear()
     monkeypatch.undo()
     native()  # chooses for the whole process
 

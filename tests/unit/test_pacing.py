@@ -124,10 +124,9 @@ def test_what_waits_for_the_producer_keeps_no_other_from_its_turn() -> None:
     async def scenario() -> None:
         bench, mark, later = Bench(), Mark(), Mark()
         arriving = asyncio.ensure_future(bench.operation(mark))
-        throttled = bench.start(2)
+        throttled = bench.start(1)
         await bench.settle()
-        for answer in bench.under_way[1:]:
-            answer.set_exception(StoreThrottled("slow down"))  # one at a time from now on
+        bench.under_way[1].set_exception(StoreThrottled("slow down"))  # one at a time from now on
         await bench.settle()
         others = bench.start(2)
         others.append(asyncio.ensure_future(bench.operation(later)))
@@ -175,6 +174,62 @@ def test_who_may_not_wait_for_long_goes_without_a_turn() -> None:
     async def hurried_alone(bench: Bench) -> None:
         async with bench.pacer.turn(most_wait=asyncio.Event().wait):  # there is a turn: nobody waits
             pass
+
+    run(scenario())
+
+
+def test_what_still_arrives_shows_how_much_was_too_much() -> None:
+    """Two were: the limit of one is not lifted by the first success."""
+
+    async def scenario() -> None:
+        bench, mark = Bench(), Mark()
+        arriving = asyncio.ensure_future(bench.operation(mark))
+        (throttled,) = bench.start(1)
+        await bench.settle()
+        bench.under_way[1].set_exception(StoreThrottled("slow down"))
+        (other,) = bench.start(1)
+        await bench.settle()
+        bench.under_way[1].set_result(None)
+        await bench.settle()
+        assert [event.at_once for event in bench.events if isinstance(event, PaceChanged)] == [1]
+        await bench.answer_all()
+        assert [bool(task.exception()) for task in (arriving, throttled, other)] == [False, True, False]
+
+    run(scenario())
+
+
+def test_a_limit_that_is_lifted_lets_begin_what_still_arrives() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        throttled = bench.start(2)
+        await bench.settle()
+        await bench.answer_all(StoreThrottled("slow down"))
+        arriving = asyncio.ensure_future(bench.operation(Mark()))
+        for _ in range(4):
+            bench.start(1)
+            await bench.settle()
+            await bench.answer_all()
+        assert bench.events[-1] == PaceChanged(None)
+        await bench.settle()
+        await bench.answer_all()
+        assert arriving.done()
+        assert all(task.exception() for task in throttled)
+
+    run(scenario())
+
+
+def test_what_can_never_arrive_fails_the_wait_for_it() -> None:
+    async def scenario() -> None:
+        bench, mark = Bench(), Mark()
+        throttled = bench.start(2)
+        await bench.settle()
+        await bench.answer_all(StoreThrottled("slow down"))
+        waiting = asyncio.ensure_future(bench.operation(mark))
+        await bench.settle()
+        mark.fail(OSError("gone"))
+        with pytest.raises(OSError, match="gone"):
+            await waiting
+        assert all(task.exception() for task in throttled)
 
     run(scenario())
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3duct.app.pipeline.mark import Mark
 from s3duct.app.pipeline.retrying import Retrier
 from s3duct.domain.errors import AccessDenied, S3ductError, StoreThrottled, StoreUnavailable
 from s3duct.domain.events import RetryScheduled, RetrySucceeded, ignore_events
 from s3duct.domain.retry import NO_RETRIES, RetryPolicy
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import FakeEntropy
-from tests.unit.saying import run
+from tests.unit.saying import run, settle
 
 if TYPE_CHECKING:
     from s3duct.domain.events import Event
@@ -181,3 +183,25 @@ def test_a_success_beside_it_prolongs_no_budget() -> None:
     with pytest.raises(StoreUnavailable):
         run(bench.retrier.run("chunk 7", fails))
     assert sum(bench.clock.naps) <= 10
+
+
+def test_to_wait_for_the_producer_uses_up_no_budget() -> None:
+    """At a slow pace an upload begins when its chunk is there, hours after it was refused for the first time."""
+    bench, mark, attempts = Bench(RetryPolicy(budget_s=10, base_s=1, cap_s=1)), Mark(), 0
+
+    async def attempt() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise StoreThrottled("slow down") if attempts == 1 else lost(attempts)
+
+    async def scene() -> None:
+        running = asyncio.ensure_future(bench.retrier.run("chunk 7", attempt, arriving=mark))
+        await settle()
+        assert attempts == 1
+        bench.clock.advance(1_000)
+        mark.finish()
+        await running
+
+    run(scene())
+    assert attempts == 3

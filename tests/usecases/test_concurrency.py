@@ -228,16 +228,21 @@ def test_a_put_that_is_cancelled_in_the_middle_of_parts_leaves_no_object(times: 
 
 
 @pytest.mark.parametrize("cipher", [None, aes()], ids=["plain", "aes"])
-def test_a_store_that_cancels_an_upload_in_parts_unasked_fails_the_put(cipher: Cipher | None) -> None:
+@pytest.mark.parametrize("chunk_bytes", [CHUNK, 20 * MIB], ids=["one request", "parts"])
+def test_a_store_that_cancels_an_upload_unasked_fails_the_put(
+    chunk_bytes: int, cipher: Cipher | None
+) -> None:
     async def scenario() -> None:
-        world = World(chunk_bytes=20 * MIB, cipher=cipher)
+        world = World(chunk_bytes=chunk_bytes, cipher=cipher, max_chunks=2)
 
         async def hook(operation: Operation, phase: Phase) -> None:
-            if operation.method == "put_parts" and phase is Phase.BEFORE:
+            if operation.writes and "/chunk-" in operation.key and phase is Phase.BEFORE:
                 raise asyncio.CancelledError
 
         world.store.hooks.append(hook)
-        error = await failure_of(asyncio.wait_for(world.put(content(25 * MIB)), SOON_S))
+        error = await failure_of(
+            asyncio.wait_for(world.put(content(5 * chunk_bytes // 4 + 4 * CHUNK)), SOON_S)
+        )
         assert type(error) is StoreError
         assert await world.manifest() is None
 
