@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from s3duct.app.pipeline.mark import Mark
-from s3duct.app.pipeline.parallel import cancel_all
 from s3duct.domain.errors import StoreThrottled
 from s3duct.domain.events import Listener, PaceChanged
 from s3duct.domain.pacing import Pace
@@ -22,8 +21,7 @@ class Pacer:
         """Begin without a limit."""
         self._listener = listener
         self._pace = Pace()
-        self._under_way: set[int] = set()
-        self._arriving: set[int] = set()
+        self._under_way: dict[int, Mark | None] = {}
         self._begun = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -40,30 +38,26 @@ class Pacer:
         from their turn meanwhile: at a slow pace it begins when they are all there, and one that had begun before is not
         counted until then. One that may not wait for long waits until `most_wait` is over, and goes without a turn.
         """
-        if arriving is not None and arriving.complete:
-            arriving = None
         if not self._may_begin(arriving):
             await self._until_it_may_begin(arriving, most_wait)
         self._begun += 1
         number = self._begun
-        self._under_way.add(number)
+        self._under_way[number] = arriving
         try:
-            async with self._uncounted(number, arriving):
-                yield
+            yield
             self._follow(self._pace.succeeded())
         except StoreThrottled:
             under_way = len(self._under_way)
             self._follow(self._pace.throttled(number=number, begun=self._begun, under_way=under_way))
             raise
         finally:
-            self._under_way.discard(number)
+            del self._under_way[number]
             self._wake_all()
 
     def _may_begin(self, arriving: Mark | None) -> bool:
         if self._pace.at_once is None:
             return True
-        is_there = arriving is None or arriving.complete
-        return is_there and self._pace.admits(len(self._under_way) - len(self._arriving))
+        return _is_there(arriving) and self._pace.admits(sum(map(_is_there, self._under_way.values())))
 
     async def _until_it_may_begin(
         self, arriving: Mark | None, most_wait: Callable[[], Coroutine[Any, Any, object]] | None
@@ -88,24 +82,6 @@ class Pacer:
             if there is not None:
                 there.cancel()
 
-    @asynccontextmanager
-    async def _uncounted(self, number: int, arriving: Mark | None) -> AsyncIterator[None]:
-        """Leave an operation out of the count until its bytes are there."""
-        if arriving is None or arriving.complete:
-            yield
-            return
-        self._arriving.add(number)
-        counting = asyncio.ensure_future(self._count_once_complete(number, arriving))
-        try:
-            yield
-        finally:
-            self._arriving.discard(number)
-            await cancel_all([counting])
-
-    async def _count_once_complete(self, number: int, arriving: Mark) -> None:
-        await arriving.completion()
-        self._arriving.discard(number)
-
     def _follow(self, pace: Pace) -> None:
         before, self._pace = self._pace.at_once, pace
         if pace.at_once != before:
@@ -117,3 +93,7 @@ class Pacer:
             waiting = self._waiting.popleft()
             if not waiting.done():
                 waiting.set_result(None)
+
+
+def _is_there(arriving: Mark | None) -> bool:
+    return arriving is None or arriving.complete

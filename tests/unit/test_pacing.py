@@ -88,6 +88,13 @@ class Bench:
         for _ in range(20):
             await asyncio.sleep(0)
 
+    async def slow_down(self) -> None:
+        """Have two refused: from now on there is one at a time."""
+        throttled = self.start(2)
+        await self.settle()
+        await self.answer_all(StoreThrottled("slow down"))
+        assert all(task.exception() for task in throttled)
+
     async def answer_all(self, error: Exception | None = None) -> None:
         for answer in list(self.under_way):
             if error is None:
@@ -157,9 +164,7 @@ def test_who_may_not_wait_for_long_goes_without_a_turn() -> None:
             async with bench.pacer.turn(most_wait=over.wait):
                 assert len(bench.under_way) == 1
 
-        throttled = bench.start(2)
-        await bench.settle()
-        await bench.answer_all(StoreThrottled("slow down"))
+        await bench.slow_down()
         (one,) = bench.start(1)
         waiting = asyncio.ensure_future(hurried())
         await bench.settle()
@@ -169,7 +174,6 @@ def test_who_may_not_wait_for_long_goes_without_a_turn() -> None:
         await bench.answer_all()
         await hurried_alone(bench)
         assert one.exception() is None
-        assert all(task.exception() for task in throttled)
 
     async def hurried_alone(bench: Bench) -> None:
         async with bench.pacer.turn(most_wait=asyncio.Event().wait):  # there is a turn: nobody waits
@@ -201,9 +205,7 @@ def test_what_still_arrives_shows_how_much_was_too_much() -> None:
 def test_a_limit_that_is_lifted_lets_begin_what_still_arrives() -> None:
     async def scenario() -> None:
         bench = Bench()
-        throttled = bench.start(2)
-        await bench.settle()
-        await bench.answer_all(StoreThrottled("slow down"))
+        await bench.slow_down()
         arriving = asyncio.ensure_future(bench.operation(Mark()))
         for _ in range(4):
             bench.start(1)
@@ -213,7 +215,6 @@ def test_a_limit_that_is_lifted_lets_begin_what_still_arrives() -> None:
         await bench.settle()
         await bench.answer_all()
         assert arriving.done()
-        assert all(task.exception() for task in throttled)
 
     run(scenario())
 
@@ -221,15 +222,12 @@ def test_a_limit_that_is_lifted_lets_begin_what_still_arrives() -> None:
 def test_what_can_never_arrive_fails_the_wait_for_it() -> None:
     async def scenario() -> None:
         bench, mark = Bench(), Mark()
-        throttled = bench.start(2)
-        await bench.settle()
-        await bench.answer_all(StoreThrottled("slow down"))
+        await bench.slow_down()
         waiting = asyncio.ensure_future(bench.operation(mark))
         await bench.settle()
         mark.fail(OSError("gone"))
         with pytest.raises(OSError, match="gone"):
             await waiting
-        assert all(task.exception() for task in throttled)
 
     run(scenario())
 
@@ -251,9 +249,7 @@ def test_what_is_throttled_while_it_waits_for_the_producer_slows_down_as_well() 
 def test_a_cancelled_wait_takes_no_turn() -> None:
     async def scenario() -> None:
         bench = Bench()
-        throttled = bench.start(2)
-        await bench.settle()
-        await bench.answer_all(StoreThrottled("slow down"))
+        await bench.slow_down()
         waiting = bench.start(4)
         await bench.settle()
         assert len(bench.under_way) == 1
@@ -263,7 +259,6 @@ def test_a_cancelled_wait_takes_no_turn() -> None:
         while bench.under_way:
             await bench.answer_all()
         assert [task.cancelled() for task in waiting] == [False, True, True, False]
-        assert all(task.exception() for task in throttled)
 
     run(scenario())
 
